@@ -1,0 +1,1 @@
+"""Alerts: rules over scored accounts, their state machine, wording and delivery."""

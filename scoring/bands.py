@@ -1,0 +1,123 @@
+"""Bands, history and velocity: what a tick decides from a score. Integers throughout (docs/semantics.md, 7)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.evaluate import Evaluation, combine
+from scoring.facts import Facts
+from scoring.layout import BANDS, HISTORY_DAYS, MISSING, D
+from scoring.model import Model
+from scoring.state import Store
+from scoring.times import DAY, HOUR, UNSET, Int64
+
+INSUFFICIENT, RED, AMBER, GREEN = range(4)
+_CODE: Final = {name: code for code, name in enumerate(BANDS)}
+_NO_CEILING: Final = len(BANDS)
+
+
+def advance_bands(store: Store, rows: Int64, f: Facts, e: Evaluation, model: Model) -> NDArray[np.bool_]:
+    """Decide the bands of these accounts at tick `f.now`, write the band columns; returns which bands changed."""
+    hot, now = store.hot, f.now
+    band = hot["band"][rows].astype(np.int64)
+    up = np.minimum(e.score, _guard(hot["last_sub"][rows], e))
+    candidate = _candidate(band, e, up, model)
+    ceiling = ceilings(f, model)
+    capped = (candidate == INSUFFICIENT) | (candidate > ceiling)
+    candidate = np.where((ceiling < _NO_CEILING) & capped, ceiling, candidate)
+    pulled = (ceiling < _NO_CEILING) & (candidate == ceiling) & (candidate < band)
+    hold = HOUR * np.array([model.bands.hold_hours.get(name, 0) for name in BANDS])[candidate]
+    pending = hot["pending_band"][rows].astype(np.int64)
+    since = np.where(pending == candidate, hot["pending_since"][rows], now)
+    moves = candidate != band
+    now_due = moves & ((band == INSUFFICIENT) | pulled | (now - since >= hold))
+    waits = moves & ~now_due
+    hot["pending_band"][rows] = np.where(waits, candidate, MISSING)
+    hot["pending_since"][rows] = np.where(waits, since, UNSET)
+    hot["due"][rows] = np.where(waits, since + hold, UNSET)
+    changed = rows[now_due]
+    hot["previous_band"][changed] = band[now_due]
+    hot["band"][changed] = candidate[now_due]
+    hot["band_since"][changed] = now
+    _remember(store, rows, e)
+    return now_due
+
+
+def _candidate(band: Int64, e: Evaluation, up: Int64, model: Model) -> Int64:
+    b = model.bands
+    by_up = np.where(up < b.red, RED, np.where(up >= b.green, GREEN, AMBER))
+    from_red = np.where(up < b.red_exit, RED, np.where(up >= b.green, GREEN, AMBER))
+    from_amber = np.where(e.score < b.red, RED, np.where(up >= b.green, GREEN, AMBER))
+    from_green = np.where(e.score < b.red, RED, np.where(e.score < b.green_exit, AMBER, GREEN))
+    chosen = np.choose(band, [by_up, from_red, from_amber, from_green])
+    return np.where((e.coverage < model.minimum_coverage) | (e.score == MISSING), INSUFFICIENT, chosen)
+
+
+def _guard(last: NDArray[np.int32], e: Evaluation) -> Int64:
+    """The score if every dimension that lost its evidence still stood where it was last seen."""
+    known = np.where(e.sub == MISSING, last.T, e.sub)
+    return combine(np.where(e.weight > 0, known, MISSING), e.weight)[0]
+
+
+def _remember(store: Store, rows: Int64, e: Evaluation) -> None:
+    last = store.hot["last_sub"][rows].T
+    kept = np.where(e.sub == MISSING, last, e.sub)
+    store.hot["last_sub"][rows] = np.where(e.weight > 0, kept, MISSING).T
+
+
+def ceilings(f: Facts, model: Model) -> Int64:
+    """The lowest band that facts allow, len(BANDS) where none speaks."""
+    lowest = np.full(len(f), _NO_CEILING, np.int64)
+    notice = f.column("churn_notice_ts")
+    revoked = np.maximum(f.column("started_ts"), f.column("auto_renew_on_ts"))
+    due = f.column("oldest_due")
+    c = model.ceilings
+    told = [
+        (c.churn_notice, notice > revoked),
+        (c.auto_renew_off, f.column("auto_renew") == 0),
+        (c.invoice_overdue and c.invoice_overdue.band, _overdue(f, due, c.invoice_overdue.days if c.invoice_overdue else 0)),
+    ]
+    for name, holds in told:
+        if name is not None:
+            lowest = np.where(holds, np.minimum(lowest, _CODE[name]), lowest)
+    return lowest
+
+
+def _overdue(f: Facts, due: Int64, days: int) -> NDArray[np.bool_]:
+    return np.asarray((due != UNSET) & (f.now - due >= days * DAY))
+
+
+def keep_history(store: Store, rows: Int64, f: Facts, score: Int64) -> None:
+    """At the first tick of a UTC day an account is evaluated at: its score into the daily history, days skipped as missing."""
+    last_tick = store.hot["tick"][rows]
+    last_day = np.where(last_tick == UNSET, f.today - HISTORY_DAYS, last_tick // DAY)
+    first = last_day < f.today
+    if not first.any():
+        return
+    at, behind = rows[first], last_day[first]
+    for back in range(1, min(int(f.today - behind.min()), HISTORY_DAYS)):
+        skipped = at[f.today - back > behind]
+        store.hot["history"][skipped, (f.today - back) % HISTORY_DAYS] = MISSING
+    store.hot["history"][at, f.today % HISTORY_DAYS] = np.where(score[first] == MISSING, MISSING, score[first] // 10)
+
+
+def velocity(store: Store, rows: Int64, now: int, score: Int64, days: int) -> list[int | None]:
+    """Change over that many days in hundredths of a point, None if either end is missing."""
+    then = store.hot["history"][rows, (now // DAY - days) % HISTORY_DAYS].astype(np.int64)
+    known = (then != MISSING) & (score != MISSING)
+    change = np.where(known, score // 10 - then, 0)
+    return [c if k else None for c, k in zip(change.tolist(), known.tolist(), strict=True)]
+
+
+def reset_bands(store: Store, row: int) -> None:
+    """An account that ended has no band."""
+    hot = store.hot
+    hot["previous_band"][row] = hot["band"][row]
+    hot["band"][row] = INSUFFICIENT
+    hot["pending_band"][row] = hot["score"][row] = MISSING
+    hot["pending_since"][row] = hot["due"][row] = UNSET
+    hot["coverage"][row] = 0
+    hot["last_sub"][row] = np.full(D, MISSING)

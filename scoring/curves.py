@@ -1,0 +1,55 @@
+"""Integer maps: piecewise linear curves, half-lives, linear counting. No floating point reaches a score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from scoring.times import Int64
+
+FULL: Final = 100_000
+"""A whole sub-score, in thousandths of a point."""
+MILLION: Final = 1_000_000
+_LONGEST: Final = 3200
+
+
+def curve(x: Int64, points: Sequence[tuple[int, int]]) -> Int64:
+    """Piecewise linear through integer points with ascending x, clamped at the ends; rounds down within a segment."""
+    xs, ys, slopes, widths = _segments(tuple(points))
+    at = np.clip(np.searchsorted(xs, x, side="right") - 1, 0, len(xs) - 2)
+    inside = np.clip(x, xs[0], xs[-1])
+    return ys[at] + (inside - xs[at]) * slopes[at] // widths[at]
+
+
+@lru_cache(maxsize=512)
+def _segments(points: tuple[tuple[int, int], ...]) -> tuple[Int64, Int64, Int64, Int64]:
+    xs, ys = np.array(points, np.int64).T
+    return xs, ys, np.diff(ys), np.diff(xs)
+
+
+def half_life(hours: Int64, half_life_hours: int) -> Int64:
+    """2^(-hours / half_life_hours) in millionths, from a table by whole hours; constant beyond 3,200 hours."""
+    return _decay_table(half_life_hours)[np.clip(hours, 0, _LONGEST)]
+
+
+@lru_cache(maxsize=64)
+def _decay_table(half_life_hours: int) -> Int64:
+    return np.array([round(MILLION * 2.0 ** (-h / half_life_hours)) for h in range(_LONGEST + 1)], np.int64)
+
+
+def distinct(set_bits: Int64, bits: int) -> Int64:
+    """Linear counting: how many distinct things set that many of `bits` hashed bits, in thousandths.
+
+    Whang, Vander-Zanden, Taylor 1990. With m bits and n things the standard error is sqrt(m (e^t - t - 1)) / n, t = n / m: for 256 bits
+    5 % at 100 users, 6 % at 300, 8 % at 750; it saturates near 1,600. For 64 bits 6 % at 10 features, 7 % at 60.
+    """
+    return _counting_table(bits)[set_bits]
+
+
+@lru_cache(maxsize=8)
+def _counting_table(bits: int) -> Int64:
+    return np.array([round(-1000 * bits * math.log(max(bits - k, 0.5) / bits)) for k in range(bits + 1)], np.int64)

@@ -1,0 +1,114 @@
+"""From facts to scores: signals into dimensions, dimensions into a score with its coverage. Integers throughout (docs/semantics.md, 5-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import scoring.signals.contract_growth
+import scoring.signals.invoice_history
+import scoring.signals.onboarding
+import scoring.signals.product_usage
+import scoring.signals.sentiment
+import scoring.signals.support  # noqa: F401 - importing them fills the registry
+from scoring.facts import Facts
+from scoring.layout import DIMENSIONS, MISSING, TIERS, D
+from scoring.model import Model
+from scoring.signals.registry import SIGNALS, SignalFunction, unusable
+from scoring.times import Int64
+
+
+class Evaluation(NamedTuple):
+    """n accounts: per-dimension arrays are (D, n) in the order of DIMENSIONS, the others (n,)."""
+
+    sub: Int64
+    """Sub-score of each dimension, MISSING if not enabled or without evidence."""
+    weight: Int64
+    """Weight of each dimension, 0 where it is not enabled."""
+    score: Int64
+    coverage: Int64
+    contribution: Int64
+    """What each dimension adds to the score; sums to it exactly, 0 where it is missing."""
+    tier: Int64
+    signals: dict[str, Int64]
+    """Sub-score of each signal by name."""
+
+
+class Scorer:
+    """A model made ready: signals bound to their options, weights as arrays.
+
+    Raises:
+        ValueError: the model names signals or options that do not exist.
+    """
+
+    def __init__(self, model: Model) -> None:
+        faults = unusable(model)
+        if faults:
+            raise ValueError("model " + model.name + ": " + "; ".join(faults))
+        self.model = model
+        self.hash = model.hash
+        self.weights = np.zeros((D, len(TIERS)), np.int64)
+        self.onboarding = np.zeros(D, np.bool_)
+        self._dimensions: list[tuple[int, list[tuple[str, int, SignalFunction]]]] = []
+        for slot, name in enumerate(DIMENSIONS):
+            spec = model.dimensions.get(name)
+            if spec is None:
+                continue
+            self.weights[slot] = model.weights(name)
+            self.onboarding[slot] = spec.onboarding
+            self._dimensions.append((slot, [(s, o.weight, SIGNALS[s][0]) for s, o in spec.signals.items()]))
+
+    def tiers(self, f: Facts) -> Int64:
+        """Tier of each account: told, else the model's first rule that holds, else its default."""
+        tier = f.column("tier")
+        guess = np.full(len(f), TIERS.index(self.model.default_tier), np.int64)
+        for rule in reversed(self.model.tier_rules):
+            holds = f.mrr >= rule.min_mrr if rule.min_mrr is not None else f.column("seats") >= (rule.min_seats or 0)
+            guess[holds] = TIERS.index(rule.tier)
+        return np.where(tier == MISSING, guess, tier)
+
+    def evaluate(self, f: Facts) -> Evaluation:
+        """Score n accounts."""
+        n = len(f)
+        tier = self.tiers(f)
+        young = f.age_days < self.model.lifecycle.onboarding_days
+        weight = self.weights[:, tier] * (self.onboarding[:, None] == young)
+        sub = np.full((D, n), MISSING, np.int64)
+        signals: dict[str, Int64] = {}
+        for slot, members in self._dimensions:
+            total, have = np.zeros(n, np.int64), np.zeros(n, np.int64)
+            for name, w, function in members:
+                value = signals[name] = function(f, self.model.dimensions[DIMENSIONS[slot]].signals[name])
+                ok = value != MISSING
+                total += np.where(ok, value, 0) * w
+                have += ok * w
+            sub[slot] = np.where((have > 0) & (weight[slot] > 0), total // np.maximum(have, 1), MISSING)
+        score, coverage = combine(sub, weight)
+        return Evaluation(sub, weight, score, coverage, contributions(sub, weight, score), tier, signals)
+
+
+def combine(sub: Int64, weight: Int64) -> tuple[Int64, Int64]:
+    """Weighted score and coverage of (D, n) sub-scores; both as in `Evaluation`."""
+    seen = np.where(sub != MISSING, weight, 0)
+    have = seen.sum(axis=0)
+    total = (seen * sub).sum(axis=0)
+    score = np.where(have > 0, total // np.maximum(have, 1), MISSING)
+    return score, 1000 * have // np.maximum(weight.sum(axis=0), 1)
+
+
+def contributions(sub: Int64, weight: Int64, score: Int64) -> Int64:
+    """Points of each dimension; the remainder of rounding goes to the first that is seen, so they sum to the score."""
+    seen = np.where(sub != MISSING, weight, 0)
+    parts = seen * sub // np.maximum(seen.sum(axis=0), 1)
+    rest = np.where(score != MISSING, score - parts.sum(axis=0), 0)
+    first = (seen > 0).argmax(axis=0)
+    parts[first, np.arange(parts.shape[1])] += rest
+    return parts
+
+
+def named(values: NDArray[np.int64], names: Sequence[str] = DIMENSIONS) -> dict[str, int]:
+    """One account's column of per-dimension values by name, without the missing ones."""
+    return {name: int(v) for name, v in zip(names, values.tolist(), strict=True) if v != MISSING}

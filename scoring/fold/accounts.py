@@ -1,0 +1,102 @@
+"""Account attributes: each the newest value told, by event time; MRR kept per month."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.events import Account, minor_units
+from scoring.fold.outcomes import end
+from scoring.fold.registers import earliest, keep_newest
+from scoring.layout import MISSING, MONTHS, TIERS
+from scoring.state import Store
+from scoring.tail import Tail
+from scoring.times import Int64, month_of, month_of_day
+
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+_CREATES: Final = ("created", "signup", "subscription_started")
+_STARTS: Final = ("signup", "subscription_started")
+_ENDS: Final = ("observation_end", "subscription_ended")
+
+
+def fold_accounts(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
+    """Fold account events; returns which changed anything."""
+    new = np.ones(len(events), np.bool_)
+    for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
+        tail = store.tail(row)
+        changed = _attributes(tail, event, ts)
+        changed |= _mrr(store, row, tail, event, ts)
+        changed |= _life(store, row, event, ts)
+        new[i] = changed
+        if changed:
+            _derive(store, row, tail)
+            keep_newest(tail.recent, (ts, event.event_id, f"account {event.action}"))
+    return new
+
+
+def _attributes(tail: Tail, event: Account, ts: int) -> bool:
+    changed = False
+    for name in Account.ATTRIBUTES:
+        value = getattr(event, name)
+        if value is None:
+            continue
+        if name == "mrr":
+            value = minor_units(value, event.currency)
+        known = tail.attributes.get(name)
+        if known is None or (ts, _canonical(value)) > (known[0], _canonical(known[1])):
+            tail.attributes[name] = (ts, value)
+            changed = True
+    return changed
+
+
+def _mrr(store: Store, row: int, tail: Tail, event: Account, ts: int) -> bool:
+    if event.mrr is None:
+        return False
+    month, value = month_of(ts), minor_units(event.mrr, event.currency)
+    known = tail.mrr_months.get(month)
+    if known is not None and (ts, value) <= known:
+        return False
+    if known is None and len(tail.mrr_months) == MONTHS and month < min(tail.mrr_months):
+        return False
+    tail.mrr_months[month] = (ts, value)
+    if len(tail.mrr_months) > MONTHS:
+        del tail.mrr_months[min(tail.mrr_months)]
+    fill_mrr(store, row)
+    return True
+
+
+def fill_mrr(store: Store, row: int) -> None:
+    """The MRR column of the last months from the register: a month without an event has the MRR of the month before."""
+    register = sorted((month, value) for month, (_, value) in store.tails[row].mrr_months.items())
+    newest = month_of_day(store.day)
+    for month in range(newest - MONTHS + 1, newest + 1):
+        known = [value for told, value in register if told <= month]
+        store.hot["mrr"][row, month % MONTHS] = known[-1] if known else MISSING
+
+
+def _life(store: Store, row: int, event: Account, ts: int) -> bool:
+    hot, changed = store.hot, False
+    if event.action in _CREATES:
+        created = earliest(int(hot["created_ts"][row]), ts)
+        changed |= created != hot["created_ts"][row]
+        hot["created_ts"][row] = created
+    newest = [("started_ts", event.action in _STARTS), ("churn_notice_ts", event.action == "churn_notice")]
+    newest.append(("auto_renew_on_ts", event.auto_renew is True))
+    for name, told in newest:
+        if told and ts > hot[name][row]:
+            hot[name][row] = ts
+            changed = True
+    if event.action in _ENDS and event.scope == "account":
+        changed |= end(store, row, ts)
+    return changed
+
+
+def _derive(store: Store, row: int, tail: Tail) -> None:
+    tier, seats, renews = tail.value("tier"), tail.value("seats"), tail.value("auto_renew")
+    store.hot["tier"][row] = MISSING if tier is None else TIERS.index(tier)
+    store.hot["seats"][row] = seats or 0
+    store.hot["auto_renew"][row] = MISSING if renews is None else int(renews)

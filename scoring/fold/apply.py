@@ -1,0 +1,97 @@
+"""One entry for all event types: late ones are counted, the others go to the fold of their type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.events import AnyEvent
+from scoring.fold import invoices, surveys, tickets
+from scoring.fold.accounts import fold_accounts
+from scoring.fold.outcomes import fold_outcomes
+from scoring.fold.usage import fold_usage
+from scoring.layout import DAYS, HOT
+from scoring.state import LOOK, ROW, SCORE, Store, column_offset
+from scoring.tail import CLOSED
+from scoring.times import DAY, Int64
+
+USAGE, TICKET, INVOICE, SURVEY, ACCOUNT, CHURN, RENEWAL = range(7)
+TERM_CODES: Final = range(ACCOUNT)
+"""Types that belong to a term: they can be late, and wait while the account is ended."""
+
+
+class Fates(NamedTuple):
+    """How many events of a call were applied, had nothing left to apply, or were older than their ring."""
+
+    applied: int
+    duplicate: int
+    late: int
+
+
+class _Fold(Protocol):
+    def __call__(self, store: Store, rows: Int64, events: Sequence[AnyEvent], times: Int64) -> NDArray[np.bool_]: ...
+
+
+_FOLDS: Final[dict[int, _Fold]] = {
+    USAGE: fold_usage, TICKET: tickets.fold_tickets, INVOICE: invoices.fold_invoices, SURVEY: surveys.fold_surveys, ACCOUNT: fold_accounts,
+    CHURN: fold_outcomes, RENEWAL: fold_outcomes,
+}  # fmt: skip
+_HOT8 = HOT.itemsize // 8
+_FIRST = column_offset("first_ts", 8)
+_SEEN = column_offset("last_seen", 8)
+
+
+def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times: Int64) -> Fates:
+    """Fold events of one type, in order, into a store that is rolled to the day they count from.
+
+    Args:
+        store: the accounts.
+        code: the event type, USAGE .. RENEWAL.
+        rows: row per event.
+        events: the events.
+        times: milliseconds per event.
+    """
+    late = 0
+    if code in TERM_CODES:
+        young = times // DAY > store.day - DAYS
+        if not young.all():
+            late = len(events) - int(young.sum())
+            rows, events, times = rows[young], [events[i] for i in np.flatnonzero(young).tolist()], times[young]
+    if not len(rows):
+        return Fates(0, 0, late)
+    new = _FOLDS[code](store, rows, events, times)
+    if not new.all():
+        rows, times = rows[new], times[new]
+    np.minimum.at(store.hot8u, rows * _HOT8 + _FIRST, times.view(np.uint64))  # unsigned: UNSET is the largest value
+    np.maximum.at(store.hot8, rows * _HOT8 + (_SEEN + min(code, ACCOUNT)), times)
+    store.touch(rows)
+    store.hot["touched"][rows] |= np.uint32(1 << code)
+    return Fates(len(rows), len(events) - len(rows), late)
+
+
+def forget(store: Store) -> None:
+    """Drop closed tickets, closed invoices and answers whose last day has passed; `store.day` was just rolled."""
+    for day in sorted(d for d in store.expiries if d <= store.day):
+        for row in store.expiries.pop(day):
+            tail = store.tails.get(row)
+            if tail is None:
+                continue
+            before = (len(tail.tickets), len(tail.invoices), sum(map(len, tail.surveys.values())))
+            oldest = (store.day - DAYS + 1) * DAY
+            tail.tickets = {k: t for k, t in tail.tickets.items() if t.state != CLOSED or t.state_ts >= oldest}
+            tail.invoices = {k: i for k, i in tail.invoices.items() if i.is_open or i.status_ts >= oldest}
+            tail.surveys = {kind: {k: a for k, a in by.items() if a.ts >= oldest} for kind, by in tail.surveys.items()}
+            if before != (len(tail.tickets), len(tail.invoices), sum(map(len, tail.surveys.values()))):
+                refresh(store, row)
+
+
+def refresh(store: Store, row: int) -> None:
+    """Derive the columns that summarise a tail, after it changed."""
+    store.tail(row)
+    tickets.derive(store, row)
+    invoices.derive(store, row)
+    surveys.derive(store, row)
+    store.mark[row] |= ROW | SCORE | LOOK

@@ -1,0 +1,42 @@
+"""Registers that merge in any order, and the counting of their owners in rings."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from scoring.state import Store
+from scoring.times import DAY, UNSET
+
+Counts = list[tuple[str, int]]
+"""What something is counted in: (ring, bucket)."""
+NOTABLE: Final = 6
+"""Notable events kept as evidence."""
+
+
+def earliest(known: int, ts: int) -> int:
+    """The smaller of two times, of which the first may be UNSET."""
+    return ts if known == UNSET else min(known, ts)
+
+
+def counted(ring: str, ts: int, width: int) -> Counts:
+    """One count at a time, none if it is UNSET; `width` is DAY or 7 * DAY."""
+    return [] if ts == UNSET else [(ring, ts // DAY // (width // DAY))]
+
+
+def replace_counts(store: Store, row: int, before: Counts, after: Counts) -> None:
+    """Move the counts of a changed entry: what it counted before is taken back. Buckets that have left their ring are skipped both ways."""
+    if before == after:
+        return
+    for ring, bucket in before:
+        store.count(ring, row, bucket, -1)
+    for ring, bucket in after:
+        store.count(ring, row, bucket, 1)
+
+
+def keep_newest(recent: list[tuple[int, str, str]], entry: tuple[int, str, str]) -> None:
+    """Keep the newest notable events, sorted; the same whatever order they came in."""
+    if entry in recent:
+        return
+    recent.append(entry)
+    recent.sort()
+    del recent[:-NOTABLE]

@@ -1,0 +1,59 @@
+"""Surveys: the newest answer of each respondent, summarised per kind as a mean and the time of the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.events import normalised_score
+from scoring.fold.registers import keep_newest
+from scoring.layout import DAYS, SURVEY_KINDS
+from scoring.state import Store
+from scoring.tail import Answer
+from scoring.times import DAY, UNSET, Int64
+
+ANSWERS: Final = 32
+"""Answers kept per kind, the newest of as many respondents."""
+
+
+def fold_surveys(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
+    """Fold survey answers; returns which changed anything."""
+    new = np.ones(len(events), np.bool_)
+    changed: set[int] = set()
+    for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
+        tail = store.tail(row)
+        answers = tail.surveys.setdefault(event.kind, {})
+        response = event.response_id or event.event_id
+        respondent = event.respondent_id or response
+        old = answers.get(respondent)
+        if old is not None and (ts, response) <= (old.ts, old.id):
+            new[i] = False
+            continue
+        answers[respondent] = Answer(ts, response, normalised_score(event) or 0)
+        if len(answers) > ANSWERS:
+            oldest = min(answers, key=lambda who: (answers[who].ts, who))
+            del answers[oldest]
+            if oldest == respondent:
+                new[i] = False
+                continue
+        keep_newest(tail.recent, (ts, event.event_id, f"{event.kind} answer {event.score:g}"))
+        changed.add(row)
+    for row in changed:
+        derive(store, row)
+    return new
+
+
+def derive(store: Store, row: int) -> None:
+    """The columns that summarise the answers of an account, and the day the next one is forgotten."""
+    surveys = store.tails[row].surveys
+    for slot, kind in enumerate(SURVEY_KINDS):
+        answers = list(surveys.get(kind, {}).values())
+        store.hot["survey_n"][row, slot] = len(answers)
+        store.hot["survey_mean"][row, slot] = sum(a.score for a in answers) // len(answers) if answers else 0
+        store.hot["survey_ts"][row, slot] = max((a.ts for a in answers), default=UNSET)
+    oldest = min((a.ts for by in surveys.values() for a in by.values()), default=UNSET)
+    if oldest != UNSET:
+        store.expiries[oldest // DAY + DAYS].add(row)

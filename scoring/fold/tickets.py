@@ -1,0 +1,80 @@
+"""Tickets: one merging state per ticket id, counted in rings once each, summarised in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.events import Ticket
+from scoring.fold.registers import counted, earliest, keep_newest, replace_counts
+from scoring.layout import DAYS
+from scoring.state import Store
+from scoring.tail import CLOSED, OPENED, PRIORITIES, REOPENED, URGENT, TicketState
+from scoring.times import DAY, UNSET, Int64
+
+_STATES = {"opened": OPENED, "reopened": REOPENED, "closed": CLOSED}
+_REOPENINGS = 8
+
+
+def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
+    """Fold ticket events; returns which changed anything."""
+    new = np.ones(len(events), np.bool_)
+    changed: set[int] = set()
+    for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
+        tail = store.tail(row)
+        ticket = tail.tickets.get(event.ticket_id)
+        known = ticket is not None
+        ticket = ticket or TicketState()
+        before = _counts(ticket)
+        if not merge(ticket, event, ts):
+            new[i] = False
+            continue
+        if not known:
+            tail.tickets[event.ticket_id] = ticket
+        replace_counts(store, row, before, _counts(ticket))
+        keep_newest(tail.recent, (ts, event.event_id, f"ticket {event.ticket_id} {event.action}"))
+        changed.add(row)
+    for row in changed:
+        derive(store, row)
+    return new
+
+
+def merge(ticket: TicketState, event: Ticket, ts: int) -> bool:
+    """Merge one event into a ticket; False if it told nothing new."""
+    before = (ticket.opened, ticket.state_ts, ticket.state, ticket.priority_ts, ticket.priority, ticket.complaint, ticket.escalated)
+    reopenings = len(ticket.reopened), ticket.reopened[:1]
+    state = _STATES.get(event.action)
+    if state is not None and (ts, state) > (ticket.state_ts, ticket.state):
+        ticket.state_ts, ticket.state = ts, state
+    if event.action == "opened":
+        ticket.opened = earliest(ticket.opened, ts)
+    elif event.action == "reopened" and ts not in ticket.reopened:
+        ticket.reopened = sorted([*ticket.reopened, ts])[-_REOPENINGS:]
+    if event.priority is not None and (ts, PRIORITIES[event.priority]) > (ticket.priority_ts, ticket.priority):
+        ticket.priority_ts, ticket.priority = ts, PRIORITIES[event.priority]
+    if event.complaint:
+        ticket.complaint = earliest(ticket.complaint, ts)
+    ticket.escalated |= event.escalated
+    after = (ticket.opened, ticket.state_ts, ticket.state, ticket.priority_ts, ticket.priority, ticket.complaint, ticket.escalated)
+    return before != after or reopenings != (len(ticket.reopened), ticket.reopened[:1])
+
+
+def _counts(ticket: TicketState) -> list[tuple[str, int]]:
+    return [
+        *counted("tickets", ticket.opened, DAY),
+        *counted("complaints", ticket.complaint, 7 * DAY),
+        *(("reopens", ts // DAY // 7) for ts in ticket.reopened),
+    ]
+
+
+def derive(store: Store, row: int) -> None:
+    """The columns that summarise the tickets of an account, and the day the next one is forgotten."""
+    tickets = store.tails[row].tickets.values()
+    urgent = [t.opened if t.opened != UNSET else t.state_ts for t in tickets if t.is_open and t.priority == URGENT]
+    store.hot["urgent_since"][row] = min(urgent, default=UNSET)
+    closed = [t.state_ts for t in tickets if t.state == CLOSED]
+    if closed:
+        store.expiries[min(closed) // DAY + DAYS].add(row)

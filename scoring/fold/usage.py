@@ -1,0 +1,171 @@
+"""Usage: sums per day, sketches of features and users per week, duplicates by id. The hot path: whole columns, no loop over events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from scoring.events import Usage
+from scoring.layout import DAYS, FEATURES_SEEN, HOT, MATRICES, RECENT_IDS, VALUE_TRACKED, WEEKS
+from scoring.state import Store, column_offset
+from scoring.times import DAY, Int64
+
+UInt64 = NDArray[np.uint64]
+
+USER_BITS: Final = 256
+FEATURE_BITS: Final = 64
+_HOT8 = HOT.itemsize // 8
+_HOT4 = HOT.itemsize // 4
+_FEATURES = column_offset("features", 8)
+_USERS = column_offset("users", 8)
+_ACTIVE = column_offset("active", 8)
+_FIRST_VALUE = column_offset("first_value_ts", 8)
+_USERS_MAX = column_offset("users_max", 4)
+_ERROR_DAYS = MATRICES["errors"][0]
+_DAY_MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
+_ROW_MIX = np.uint64(0xC2B2_AE3D_27D4_EB4F)
+_digest = xxhash.xxh3_64_intdigest
+
+
+class _FeatureBits(dict[str | None, int]):
+    """Feature name to its bit of the sketch; the names are few, so hashing each once pays."""
+
+    def __missing__(self, name: str | None) -> int:
+        if len(self) > 100_000:  # a producer that puts ids into `feature` must not fill the memory
+            self.clear()
+        bit = self[name] = -1 if name is None else _digest(name.encode()) % FEATURE_BITS
+        return bit
+
+
+_feature_bits = _FeatureBits()
+
+
+def fold_usage(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
+    """Fold usage events; returns which were new (not among the last ids of their account)."""
+    days = times // DAY
+    new = _new_ids(store, rows, events, days)
+    if not new.all():
+        keep = np.flatnonzero(new)
+        rows, days, times = rows[keep], days[keep], times[keep]
+        events = [events[i] for i in keep.tolist()]
+    if len(rows):
+        _add(store, rows, events, days)
+        _sketch(store, rows, events, days // 7)
+        _rare(store, rows, events, times)
+        store.last_usage.update(zip(rows.tolist(), [e.event_id for e in events], strict=True))
+    return new
+
+
+def _add(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> None:
+    n = len(events)
+    quantity = np.rint(np.fromiter([e.quantity for e in events], np.float64, n) * 1000).astype(np.int64)
+    np.add.at(store.usage_flat, rows * DAYS + days % DAYS, quantity)
+    errors = np.fromiter([e.errors for e in events], np.int32, n)
+    if errors.any():
+        at = np.flatnonzero((errors > 0) & (days > store.day - _ERROR_DAYS))
+        np.add.at(store.errors_flat, rows[at] * _ERROR_DAYS + days[at] % _ERROR_DAYS, errors[at])
+    used = quantity > 0
+    word = rows * _HOT8 + _ACTIVE + days % DAYS // 64
+    bit = np.left_shift(np.uint64(1), (days % 64).astype(np.uint64))
+    _set_bits(store.hot8u, word[used], bit[used])
+
+
+def _sketch(store: Store, rows: Int64, events: Sequence[Usage], weeks: Int64) -> None:
+    n = len(events)
+    recent = weeks > store.day // 7 - WEEKS
+    slot = weeks % WEEKS
+    feature = np.fromiter([_feature_bits[e.feature] for e in events], np.int64, n)
+    named = feature >= 0
+    if named.any():
+        store.hot["flags"][rows[named]] |= FEATURES_SEEN
+        at = np.flatnonzero(named & recent)
+        bit = np.left_shift(np.uint64(1), feature[at].astype(np.uint64))
+        _set_bits(store.hot8u, rows[at] * _HOT8 + _FEATURES + slot[at], bit)
+    user = np.fromiter([-1 if e.user_id is None else _digest(e.user_id.encode()) % USER_BITS for e in events], np.int64, n)
+    at = np.flatnonzero((user >= 0) & recent)
+    if len(at):
+        bit = np.left_shift(np.uint64(1), (user[at] % 64).astype(np.uint64))
+        _set_bits(store.hot8u, rows[at] * _HOT8 + _USERS + slot[at] * 4 + user[at] // 64, bit)
+
+
+def _set_bits(flat: UInt64, at: Int64, bits: UInt64) -> None:
+    """Or bits into words. Most are set already, and `bitwise_or.at` is slow: only the words that change go through it."""
+    fresh = np.flatnonzero((flat[at] & bits) == 0)
+    if len(fresh):
+        np.bitwise_or.at(flat, at[fresh], bits[fresh])
+
+
+def _rare(store: Store, rows: Int64, events: Sequence[Usage], times: Int64) -> None:
+    """Fields that few events carry."""
+    oldest = store.day // 7 - WEEKS
+    for i, e in enumerate(events):
+        if e.active_users is None and e.value_event is None and e.counts is None:
+            continue
+        row, ts = int(rows[i]), int(times[i])
+        week = ts // DAY // 7
+        if e.value_event is not None:
+            store.hot["flags"][row] |= VALUE_TRACKED
+            if e.value_event:
+                at = row * _HOT8 + _FIRST_VALUE
+                store.hot8u[at] = min(int(store.hot8u[at]), ts)  # unsigned: UNSET is the largest value
+        if e.counts and any(v > 0 for v in e.counts.values()):
+            store.hot["flags"][row] |= FEATURES_SEEN
+        if week <= oldest:
+            continue
+        if e.active_users is not None:
+            at = row * _HOT4 + _USERS_MAX + week % WEEKS
+            store.hot4[at] = max(int(store.hot4[at]), e.active_users)
+        for name, count in (e.counts or {}).items():
+            if count > 0:
+                store.hot8u[row * _HOT8 + _FEATURES + week % WEEKS] |= np.uint64(1 << _feature_bits[name])
+
+
+def _new_ids(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> NDArray[np.bool_]:
+    """Which events are not among the last RECENT_IDS (id, day) pairs of their account, and remember them."""
+    n = len(events)
+    ids = np.fromiter([_digest(e.event_id.encode()) for e in events], np.uint64, n)
+    ids ^= days.astype(np.uint64) * _DAY_MIX
+    ids[ids == 0] = 1  # 0 marks an empty slot
+    suspect = (store.hot["recent_ids"][rows] == ids[:, None]).any(axis=1)
+    mixed = ids ^ (rows.astype(np.uint64) * _ROW_MIX)
+    ordered = np.sort(mixed)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice):
+        suspect |= np.isin(mixed, twice)
+    new = np.ones(n, np.bool_)
+    if suspect.any():  # an id came again: decide these accounts one event at a time, exactly
+        one_by_one = np.isin(rows, rows[suspect])
+        for i in np.flatnonzero(one_by_one).tolist():
+            new[i] = _remember_one(store, int(rows[i]), ids[i])
+        at = np.flatnonzero(~one_by_one)
+        rows, ids = rows[at], ids[at]
+    _remember(store, rows, ids)
+    return new
+
+
+def _remember_one(store: Store, row: int, id_: np.uint64) -> bool:
+    recent = store.hot["recent_ids"][row]
+    if (recent == id_).any():
+        return False
+    recent[int(store.hot["id_count"][row]) % RECENT_IDS] = id_
+    store.hot["id_count"][row] += 1
+    return True
+
+
+def _remember(store: Store, rows: Int64, ids: UInt64) -> None:
+    """Write ids into the ring of their account, in order; of more than a ring's worth only the newest are written."""
+    if not len(rows):
+        return
+    order = np.argsort(rows.astype(np.uint16) if store.n <= 65_536 else rows, kind="stable")  # 16 bits: radix sort
+    grouped = rows[order]
+    first = np.flatnonzero(np.concatenate(([True], grouped[1:] != grouped[:-1])))
+    sizes = np.diff(np.concatenate((first, [len(grouped)])))
+    rank = np.arange(len(grouped)) - np.repeat(first, sizes)
+    position = store.hot["id_count"][grouped] + rank
+    newest = rank >= np.repeat(sizes, sizes) - RECENT_IDS
+    store.hot["recent_ids"][grouped[newest], position[newest] % RECENT_IDS] = ids[order][newest]
+    store.hot["id_count"][grouped[first]] += sizes

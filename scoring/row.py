@@ -1,0 +1,154 @@
+"""The changelog row: version, fixed-width columns, rings packed to the width they need, msgpack tail.
+
+Layout: `[version u1][usage code u1][errors code u1][counts code u1][hot][usage ring][errors ring][counts ring][tail]`. A code is the bytes of
+one bucket (0: the ring is empty), plus 16 if all usage buckets are whole units (stored divided by 1000).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.layout import DAYS, HOT, MATRICES, blank
+from scoring.state import KEPT, Store, roll_columns
+from scoring.tail import CLOSED, Tail, decode_tail, encode_tail
+from scoring.times import DAY, UNSET, Int64
+
+ROW_VERSION: Final = 1
+_HEAD: Final = 4
+_WHOLE: Final = 16
+_UNSIGNED: Final = {1: np.dtype("u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<i8")}
+
+Pair = tuple[bytes, bytes]
+
+
+class RowVersionError(Exception):
+    """A changelog row of a newer version than this program writes: a downgrade, refused before anything is written."""
+
+
+def _codes(matrix: NDArray[Any], widths: Sequence[int]) -> NDArray[np.uint8]:
+    top = matrix.max(axis=1).astype(np.int64)
+    code = np.full(len(matrix), widths[-1], np.uint8)
+    for width in reversed(widths[:-1]):
+        code[top < 1 << 8 * width] = width
+    code[top == 0] = 0
+    return code
+
+
+def encode_rows(store: Store, rows: Int64) -> list[Pair]:
+    """Changelog records of these rows as they stand: (key, value). Blocks of 256 to 1,024 rows are the quickest."""
+    hot, usage = store.hot[rows], store.usage[rows]
+    hot["marks"] = store.mark[rows] & KEPT
+    errors, counts = store.errors[rows], store.counts[rows]
+    whole = (usage % 1000 == 0).all(axis=1)
+    usage[whole] //= 1000
+    code = np.zeros((len(rows), _HEAD), np.uint8)
+    code[:, 0] = ROW_VERSION
+    code[:, 1] = _codes(usage, (1, 2, 4, 8)) | np.where(whole, _WHOLE, 0).astype(np.uint8)
+    code[:, 2] = _codes(errors, (1, 4))
+    code[:, 3] = _codes(counts, (1, 2))
+    out: list[Pair] = [(b"", b"")] * len(rows)
+    shapes, group = np.unique(code.view("<u4").reshape(-1), return_inverse=True)
+    for g in range(len(shapes)):
+        at = np.flatnonzero(group == g)
+        head = code[at[0]]
+        parts = [code[at], hot[at].view(np.uint8).reshape(len(at), -1)]
+        for matrix, width in ((usage, int(head[1]) % _WHOLE), (errors, int(head[2])), (counts, int(head[3]))):
+            if width:
+                parts.append(np.ascontiguousarray(matrix[at].astype(_UNSIGNED[width])).view(np.uint8).reshape(len(at), -1))
+        body = np.concatenate(parts, axis=1).tobytes()
+        length = len(body) // len(at)
+        for i, start in zip(at.tolist(), range(0, len(body), length), strict=True):
+            row = int(rows[i])
+            out[i] = store.keys[row], body[start : start + length] + _tail_bytes(store, row)
+    return out
+
+
+def _tail_bytes(store: Store, row: int) -> bytes:
+    blob = store.blobs.get(row)
+    if blob is None:
+        tail = store.tails.get(row)
+        blob = store.blobs[row] = b"" if tail is None else encode_tail(tail)
+    return blob
+
+
+def restore_rows(store: Store, pairs: Sequence[tuple[bytes, bytes | None]]) -> Int64:
+    """Put changelog records, in log order, back into a store; returns their rows. Tombstones blank an account.
+
+    Raises:
+        RowVersionError: a record was written by a newer version.
+    """
+    newest: dict[bytes, bytes | None] = dict(pairs)
+    groups: dict[bytes, list[tuple[int, bytes]]] = defaultdict(list)
+    for key, value in newest.items():
+        row = store.row(key)
+        store.tails.pop(row, None)
+        store.blobs.pop(row, None)
+        if value is None:
+            _blank(store, row)
+            continue
+        if value[0] > ROW_VERSION:
+            raise RowVersionError(f"state row of version {value[0]}, this program reads up to {ROW_VERSION}: run the newer release")
+        groups[value[:_HEAD]].append((row, value))
+    for head, members in groups.items():
+        _restore_group(store, head, members)
+    return np.array([store.index[k] for k in newest], np.int64)
+
+
+def _blank(store: Store, row: int) -> None:
+    store.hot[row] = blank()
+    store.hot["day"][row] = store.day
+    for matrix in MATRICES:
+        getattr(store, matrix)[row] = 0
+
+
+def _restore_group(store: Store, head: bytes, members: Sequence[tuple[int, bytes]]) -> None:
+    rows = np.array([row for row, _ in members], np.int64)
+    widths = {"usage": head[1] % _WHOLE, "errors": head[2], "counts": head[3]}
+    length = _HEAD + HOT.itemsize + sum(width * MATRICES[m][0] for m, width in widths.items())
+    body = np.frombuffer(b"".join([value[:length] for _, value in members]), np.uint8).reshape(-1, length)
+    hot = np.ascontiguousarray(body[:, _HEAD : _HEAD + HOT.itemsize]).view(HOT).reshape(-1)
+    matrices: dict[str, NDArray[Any]] = {}
+    at = _HEAD + HOT.itemsize
+    for name, width in widths.items():
+        buckets, kind = MATRICES[name]
+        if width:
+            packed = np.ascontiguousarray(body[:, at : at + width * buckets]).view(_UNSIGNED[width])
+            matrices[name] = packed.reshape(len(rows), buckets).astype(kind)
+            at += width * buckets
+        else:
+            matrices[name] = np.zeros((len(rows), buckets), kind)
+    if head[1] & _WHOLE:
+        matrices["usage"] *= 1000
+    _place(store, rows, hot.copy(), matrices)
+    for row, value in members:
+        if len(value) > length:
+            store.tails[row] = decode_tail(memoryview(value)[length:])
+            store.blobs[row] = value[length:]
+            _expect_expiries(store, row, store.tails[row])
+
+
+def _place(store: Store, rows: Int64, hot: NDArray[Any], matrices: dict[str, NDArray[Any]]) -> None:
+    """Rows written on different days: roll the store to the newest first, then every group to the day of the store."""
+    store.roll(int(hot["day"].max()))  # before the rows are placed: rolling clears what it does not know
+    for day in np.unique(hot["day"]).tolist():
+        at = np.flatnonzero(hot["day"] == day)
+        some, rings = hot[at], {name: values[at] for name, values in matrices.items()}
+        if day < store.day:
+            roll_columns(some, rings, day, store.day)
+        store.hot[rows[at]] = some
+        store.mark[rows[at]] = some["marks"]
+        for name, values in rings.items():
+            getattr(store, name)[rows[at]] = values
+
+
+def _expect_expiries(store: Store, row: int, tail: Tail) -> None:
+    times = [t.state_ts for t in tail.tickets.values() if t.state == CLOSED]
+    times += [i.status_ts for i in tail.invoices.values() if not i.is_open]
+    times += [a.ts for by in tail.surveys.values() for a in by.values()]
+    if times and min(times) != UNSET:
+        store.expiries[min(times) // DAY + DAYS].add(row)

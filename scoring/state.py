@@ -1,0 +1,157 @@
+"""The accounts of one partition: columns with a row an account, an index, tails, and what has to be written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.layout import DAYS, HOT, MATRICES, MONTHS, RINGS, WEEKS, blank
+from scoring.tail import Tail
+from scoring.times import UNSET, Int64, month_of_day
+
+ROW: Final = 1
+"""Mark: the row differs from its changelog record."""
+SCORE: Final = 2
+"""Mark: events were folded since it was scored."""
+TOUCHED: Final = 4
+"""Mark: an event was applied since the last tick."""
+LOOK: Final = 8
+"""Mark: whether its score has to be published was not looked at since it was last evaluated or touched."""
+KEPT: Final = SCORE | TOUCHED | LOOK
+"""Marks that travel with the row: work that was still to do when it was written."""
+
+_BLANK = blank()
+_FIELDS = HOT.fields or {}
+_BLOCK = 65_536
+
+
+def column_offset(name: str, item_bytes: int) -> int:
+    """Where a field begins in a flat view of the hot rows with items of that size."""
+    return int(_FIELDS[name][1]) // item_bytes
+
+
+class Store:
+    """Columns, index and tails of one partition. `day` is the day its rings are rolled to."""
+
+    def __init__(self, capacity: int = 1024) -> None:
+        self.n = 0
+        self.day = UNSET
+        self.index: dict[bytes, int] = {}
+        self.keys: list[bytes] = []
+        self.names: list[str] = []
+        self.tails: dict[int, Tail] = {}
+        self.blobs: dict[int, bytes] = {}
+        """Encoded tails, dropped when the tail changes."""
+        self.expiries: dict[int, set[int]] = defaultdict(set)
+        """Day number to the rows with something to forget on it."""
+        self.last_usage: dict[int, str] = {}
+        """Row to the id of its newest folded usage event: evidence only, not part of the state."""
+        self._allocate(capacity)
+
+    def _allocate(self, capacity: int) -> None:
+        old_n = self.n
+        old = {name: getattr(self, name) for name in ("hot", "mark", *MATRICES)} if old_n else {}
+        self.hot: NDArray[Any] = np.empty(capacity, HOT)
+        self.mark = np.zeros(capacity, np.uint8)
+        self.usage = np.zeros((capacity, MATRICES["usage"][0]), np.int64)
+        self.errors = np.zeros((capacity, MATRICES["errors"][0]), np.int32)
+        self.counts = np.zeros((capacity, MATRICES["counts"][0]), np.int16)
+        for name, values in old.items():
+            getattr(self, name)[:old_n] = values[:old_n]
+        # Flat views: indexing them with one computed index is several times cheaper than two indices.
+        self.hot8 = self.hot.view("<i8").reshape(-1)
+        self.hot8u = self.hot.view("<u8").reshape(-1)
+        self.hot4 = self.hot.view("<i4").reshape(-1)
+        self.usage_flat = self.usage.reshape(-1)
+        self.errors_flat = self.errors.reshape(-1)
+
+    def row(self, key: bytes) -> int:
+        """The row of an account, made when it is new."""
+        row = self.index.get(key)
+        return self.add(key) if row is None else row
+
+    def add(self, key: bytes) -> int:
+        """A blank row for a new account."""
+        row = self.n
+        if row == len(self.hot):
+            self._allocate(max(2 * row, 4096) if row < _BLOCK else row + _BLOCK)  # blocks: doubling a million rows stalls for seconds
+        self.hot[row] = _BLANK
+        self.hot["day"][row] = self.day
+        self.n = row + 1
+        self.index[key] = row
+        self.keys.append(key)
+        self.names.append(key.decode())
+        return row
+
+    def tail(self, row: int) -> Tail:
+        """The tail of an account to change: marks its encoded form stale."""
+        self.blobs.pop(row, None)
+        tail = self.tails.get(row)
+        if tail is None:
+            tail = self.tails[row] = Tail()
+        return tail
+
+    def touch(self, rows: Int64 | int) -> None:
+        """An event was applied to these rows."""
+        self.mark[rows] |= ROW | KEPT
+
+    def count(self, ring: str, row: int, bucket: int, amount: int) -> None:
+        """Add to one bucket of a counting ring, if the ring still reaches back to it."""
+        _, offset, size, days = RINGS[ring]
+        if bucket > self.day // days - size:
+            self.counts[row, offset + bucket % size] += amount
+
+    def roll(self, today: int) -> None:
+        """Open the buckets of the days, weeks and months that have begun, for all accounts at once."""
+        if self.day == UNSET:
+            self.day = today
+            self.hot["day"][: self.n] = today
+            return
+        if today <= self.day:
+            return
+        roll_columns(self.hot[: self.n], {m: getattr(self, m)[: self.n] for m in MATRICES}, self.day, today)
+        self.day = today
+
+    def reset(self, row: int) -> None:
+        """A new term: everything but attributes, fences, id memory and the account's own registers is as new."""
+        old = self.hot[row].copy()
+        self.hot[row] = _BLANK
+        for name in (
+            "fence", "started_ts", "ended_ts", "churn_notice_ts", "auto_renew_on_ts", "recent_ids", "id_count", "seats", "tier",
+            "auto_renew", "day", "passed", "version", "pub_day", "pub_score", "pub_band", "pub_coverage", "pub_contribution",
+        ):  # fmt: skip
+            self.hot[name][row] = old[name]
+        self.hot["term"][row] = old["term"] + 1
+        self.hot["created_ts"][row] = self.hot["first_ts"][row] = old["started_ts"]
+        for matrix in MATRICES:
+            getattr(self, matrix)[row] = 0
+        before = self.tail(row)
+        newest = max(before.mrr_months.items(), key=lambda item: item[1], default=None)
+        self.tails[row] = Tail(attributes=before.attributes, mrr_months=dict([newest]) if newest else {}, held=before.held)
+
+
+def roll_columns(hot: NDArray[Any], matrices: dict[str, NDArray[Any]], day: int, today: int) -> None:
+    """Roll rows that stand at `day` to `today`: clears every bucket in between that has begun, and carries the MRR into new months."""
+    for ring in RINGS.values():
+        matrix = matrices[ring.matrix]
+        for bucket in _begun(day // ring.days, today // ring.days, ring.size):
+            matrix[:, ring.offset + bucket % ring.size] = 0
+    for week in _begun(day // 7, today // 7, WEEKS):
+        for name in ("users", "features", "users_max"):
+            hot[name][:, week % WEEKS] = 0
+    keep = [(1 << 64) - 1, (1 << 64) - 1]
+    for d in _begun(day, today, DAYS):
+        keep[d % DAYS // 64] &= ~(1 << d % 64)
+    for word in (0, 1):
+        hot["active"][:, word] &= np.uint64(keep[word])
+    newest = hot["mrr"][:, month_of_day(day) % MONTHS].copy()
+    for month in _begun(month_of_day(day), month_of_day(today), MONTHS):
+        hot["mrr"][:, month % MONTHS] = newest
+    hot["day"] = today
+
+
+def _begun(old: int, new: int, size: int) -> range:
+    return range(max(old, new - size) + 1, new + 1)

@@ -1,0 +1,121 @@
+"""The part of an account whose size varies: what is open or remembered, by id, and what waits. msgpack in the changelog."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Struct, field
+
+from scoring.times import UNSET
+
+LOW, NORMAL, HIGH, URGENT = range(4)
+PRIORITIES: Final = {"low": LOW, "normal": NORMAL, "medium": NORMAL, "high": HIGH, "urgent": URGENT, "critical": URGENT}
+OPENED, REOPENED, CLOSED = range(3)
+ISSUED, FAILED, OVERDUE, DISPUTED, PAID, REFUNDED, VOIDED = range(7)
+UNKNOWN: Final = -1
+
+
+class TicketState(Struct, array_like=True, gc=True):
+    """What is known of one ticket; every field is a register that merges in any order."""
+
+    opened: int = UNSET
+    state_ts: int = UNSET
+    state: int = UNKNOWN
+    priority_ts: int = UNSET
+    priority: int = UNKNOWN
+    complaint: int = UNSET
+    escalated: bool = False
+    reopened: list[int] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Opened or reopened, not closed since."""
+        return self.state in (OPENED, REOPENED)
+
+
+class InvoiceState(Struct, array_like=True, gc=True):
+    """What is known of one invoice; every field is a register that merges in any order."""
+
+    status_ts: int = UNSET
+    status: int = UNKNOWN
+    due_ts: int = UNSET
+    due: int = UNSET
+    days_late_ts: int = UNSET
+    days_late: int = 0
+    paid: int = UNSET
+    disputed: int = UNSET
+    overdue: int = UNSET
+    failed: list[int] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Neither paid nor refunded nor voided."""
+        return UNKNOWN < self.status < PAID
+
+    def due_time(self) -> int:
+        """When it was or will be due, UNSET if nothing tells."""
+        if self.due != UNSET:
+            return self.due
+        return self.overdue - max(self.days_late, 0) * 86_400_000 if self.overdue != UNSET else UNSET
+
+
+class Answer(NamedTuple):
+    """The newest answer of one respondent: time, id, score on 0..100000."""
+
+    ts: int
+    id: str
+    score: int
+
+
+class Held(Struct, array_like=True):
+    """An event that was taken but counts from a later tick, as it came: part of the row, because the fence has passed it."""
+
+    tick: int
+    source: int
+    offset: int
+    ts: int
+    raw: bytes
+
+
+class LevelState(Struct, array_like=True):
+    """Where a level rule stands for this account: phase code of `alerts.machine`, since when, firings so far."""
+
+    phase: int
+    since: int
+    episode: int
+
+
+class FactState(Struct, array_like=True):
+    """A fact that fired: its time, the tick it was made at, and whether it still fires."""
+
+    at: int
+    tick: int
+    firing: bool
+
+
+class Tail(Struct, array_like=True):
+    """Everything variable of one account."""
+
+    tickets: dict[str, TicketState] = field(default_factory=dict)
+    invoices: dict[str, InvoiceState] = field(default_factory=dict)
+    surveys: dict[str, dict[str, Answer]] = field(default_factory=dict)
+    attributes: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    """Attribute name to (time, value)."""
+    mrr_months: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Month number to (time, minor units)."""
+    levels: dict[str, LevelState] = field(default_factory=dict)
+    facts: dict[str, dict[str, FactState]] = field(default_factory=dict)
+    """Rule name to item id to state."""
+    held: list[Held] = field(default_factory=list)
+    recent: list[tuple[int, str, str]] = field(default_factory=list)
+    """The newest notable events (time, event id, what happened): evidence for drivers."""
+
+    def value(self, name: str) -> Any:
+        """An attribute, None if it was never told."""
+        known = self.attributes.get(name)
+        return None if known is None else known[1]
+
+
+encode_tail: Final = msgspec.msgpack.Encoder().encode
+decode_tail: Final = msgspec.msgpack.Decoder(Tail).decode

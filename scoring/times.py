@@ -1,0 +1,100 @@
+"""RFC 3339 text to milliseconds UTC, a whole column at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOUR: Final = 3_600_000
+DAY: Final = 24 * HOUR
+UNSET: Final = -1
+"""A time that is not known."""
+
+Int64 = NDArray[np.int64]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_LAYOUT = b"0000-00-00T00:00:00"
+_SEPARATORS = [i for i, c in enumerate(_LAYOUT) if c != ord("0")]
+_DIGITS = [i for i, c in enumerate(_LAYOUT) if c == ord("0")]
+_MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+
+
+def parse(text: str) -> int:
+    """One timestamp in milliseconds, sub-millisecond digits cut off; UNSET if it is no RFC 3339 time with offset at or after 1970."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return UNSET
+    if moment.tzinfo is None or len(text) < 20:
+        return UNSET
+    return max((moment - _EPOCH) // _MILLISECOND, UNSET)
+
+
+def parse_column(texts: Sequence[str]) -> Int64:
+    """Like `parse` for each text. The shape that nearly all producers send (UTC, `Z`, whole or milliseconds) is read as one matrix."""
+    length = len(texts[0]) if texts else 0
+    if length in (20, 24) and texts[0][-1] == "Z" and all(len(t) == length for t in texts):
+        try:
+            raw = "".join(texts).encode("ascii")
+        except UnicodeEncodeError:
+            raw = b""
+        if len(raw) == length * len(texts):
+            return _parse_matrix(np.frombuffer(raw, np.uint8).reshape(-1, length), texts)
+    return np.array([parse(t) for t in texts], np.int64)
+
+
+def _parse_matrix(raw: NDArray[np.uint8], texts: Sequence[str]) -> Int64:
+    digit = (raw - np.uint8(48)).astype(np.int32)
+    at = _DIGITS if raw.shape[1] == 20 else [*_DIGITS, 20, 21, 22]
+    good = (digit[:, at] <= 9).all(axis=1) & (raw[:, -1] == ord("Z"))
+    for i in _SEPARATORS:
+        good &= raw[:, i] == _LAYOUT[i]
+    if raw.shape[1] == 24:
+        good &= raw[:, 19] == ord(".")
+
+    def two(i: int) -> NDArray[np.int32]:
+        return digit[:, i] * 10 + digit[:, i + 1]
+
+    year, month, day = two(0) * 100 + two(2), two(5), two(8)
+    hour, minute, second = two(11), two(14), two(17)
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    good &= (year >= 1970) & (month >= 1) & (month <= 12) & (hour <= 23) & (minute <= 59) & (second <= 59) & (day >= 1)
+    month_days = _MONTH_DAYS[np.where(good, month, 0)] + (leap & (month == 2))
+    good &= day <= month_days
+    ms = _days_from_civil(year, month, day) * DAY + hour * HOUR + minute * 60_000 + second * 1000
+    if raw.shape[1] == 24:
+        ms += digit[:, 20] * 100 + digit[:, 21] * 10 + digit[:, 22]
+    for i in np.flatnonzero(~good).tolist():
+        ms[i] = parse(texts[i])
+    return ms
+
+
+def _days_from_civil(year: NDArray[np.int32], month: NDArray[np.int32], day: NDArray[np.int32]) -> Int64:
+    """Days since 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date algorithms")."""
+    y = (year - (month <= 2)).astype(np.int64)
+    era = y // 400
+    year_of_era = y - era * 400
+    day_of_year = (153 * (month + np.where(month > 2, -3, 9)) + 2) // 5 + day - 1
+    return era * 146_097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year - 719_468
+
+
+def month_of_day(day: int) -> int:
+    """Months since January 1970 of a day number."""
+    date = _EPOCH + timedelta(days=day)
+    return (date.year - 1970) * 12 + date.month - 1
+
+
+def month_of(ms: int) -> int:
+    """Months since January 1970 of a time."""
+    return month_of_day(ms // DAY)
+
+
+def iso(ms: int) -> str:
+    """A time as RFC 3339 in UTC, milliseconds only where they are not zero."""
+    moment = _EPOCH + timedelta(milliseconds=ms)
+    return moment.isoformat(timespec="milliseconds" if ms % 1000 else "seconds").replace("+00:00", "Z")

@@ -1,0 +1,166 @@
+"""Bytes to events: whole chunks at once, and a reason for every record that is not one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+
+from scoring.events import EVENT_TYPES, MAX_VALUE_BYTES, AnyEvent, Invoice, Survey, decode, normalised_score
+from scoring.times import UNSET, Int64, parse, parse_column
+
+FUTURE_MS: Final = 10 * 60_000
+CODE: Final = {cls: code for code, cls in enumerate(EVENT_TYPES)}
+
+
+class Record(Protocol):
+    """What a record of a batch gives: aiokafka's Cython record, or a line of a file."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Reject(NamedTuple):
+    """A record that is no event: where it stood in the chunk, the reason, and what exactly is wrong."""
+
+    index: int
+    reason: str
+    detail: str
+
+
+class Decoded(NamedTuple):
+    """The good events of a chunk as columns; `index` is their place in it."""
+
+    index: list[int]
+    events: list[AnyEvent]
+    times: Int64
+    codes: np.ndarray[tuple[int], np.dtype[np.int8]]
+    rejects: list[Reject]
+
+
+class Admission:
+    """Which keys belong to a partition. A key is checked once, when it is first seen."""
+
+    def __init__(self, belongs: Callable[[bytes], bool]) -> None:
+        self._belongs = belongs
+        self._names: dict[bytes | None, str] = {}
+
+    def all_known(self, keys: Sequence[bytes | None], names: Sequence[str]) -> bool:
+        """Whether every key was admitted before under that account id."""
+        return list(map(self._names.get, keys)) == names
+
+    def refuse(self, key: bytes | None, account_id: str) -> tuple[str, str] | None:
+        """Reason and detail if the record must not be folded, None if it may."""
+        if key != account_id.encode():
+            return "key_mismatch", f"key {key!r} is not account_id {account_id!r}"
+        if account_id.startswith("\0"):
+            return "invalid", "account_id starts with NUL, which is kept for the engine's own records"
+        if not self._belongs(key):
+            return "wrong_partition", "the key belongs to another partition: the producer's partitioner is not murmur2"
+        if len(self._names) > 4_000_000:  # keys of accounts that were never folded must not fill the memory
+            self._names.clear()
+        self._names[key] = account_id
+        return None
+
+
+def decode_chunk(records: Sequence[Record], admission: Admission) -> Decoded:
+    """Decode and check a chunk; never raises for what is in it."""
+    rejects: list[Reject] = []
+    values = [r.value for r in records]
+    try:
+        if max(map(len, values), default=0) > MAX_VALUE_BYTES:  # type: ignore[arg-type]  # a None raises TypeError, handled below
+            raise TypeError
+        events: list[AnyEvent] = [decode(v) for v in values]  # type: ignore[arg-type]  # as above
+        index = list(range(len(events)))
+    except (msgspec.DecodeError, TypeError, UnicodeDecodeError):
+        index, events = _decode_one_by_one(values, records, rejects)
+    keys = [records[i].key for i in index] if rejects else [r.key for r in records]
+    if not admission.all_known(keys, [e.account_id for e in events]):
+        index, events = _admit(index, events, keys, admission, rejects)
+    codes = np.array([CODE[type(e)] for e in events], np.int8)
+    times = parse_column([e.ts for e in events])
+    stamps = np.array([records[i].timestamp for i in index], np.int64)
+    bad = (times == UNSET) | (times > stamps + FUTURE_MS)
+    for n in np.flatnonzero((codes == CODE[Survey]) | (codes == CODE[Invoice])).tolist():
+        bad[n] |= _content(events[n]) is not None
+    if bad.any():
+        for n in np.flatnonzero(bad).tolist():
+            late = (int(times[n]) - int(stamps[n])) // 1000
+            future = "future", f"ts {events[n].ts} is {late} s after the record's own time"
+            rejects.append(Reject(index[n], *(_content(events[n]) or future)))
+        keep = np.flatnonzero(~bad)
+        index, events = [index[n] for n in keep.tolist()], [events[n] for n in keep.tolist()]
+        codes, times, stamps = codes[keep], times[keep], stamps[keep]
+    return Decoded(index, events, np.minimum(times, stamps), codes, sorted(rejects))
+
+
+def decode_one(value: bytes) -> AnyEvent:
+    """An event that was good before (held in a row)."""
+    return decode(value)
+
+
+def _decode_one_by_one(
+    values: Sequence[bytes | None], records: Sequence[Record], rejects: list[Reject]
+) -> tuple[list[int], list[AnyEvent]]:
+    index, events = [], []
+    for i, value in enumerate(values):
+        reject = _refuse_bytes(records[i].key, value)
+        if reject is None:
+            try:
+                events.append(decode(value or b""))
+                index.append(i)
+                continue
+            except msgspec.ValidationError as error:
+                reject = _schema_reason(str(error)), str(error)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                reject = "malformed", str(error)
+        rejects.append(Reject(i, *reject))
+    return index, events
+
+
+def _refuse_bytes(key: bytes | None, value: bytes | None) -> tuple[str, str] | None:
+    if key is None:
+        return "missing_key", "the record has no key; it must be the account_id"
+    if value is None:
+        return "malformed", "the record has no value"
+    if len(value) > MAX_VALUE_BYTES:
+        return "too_large", f"{len(value)} bytes, at most {MAX_VALUE_BYTES}"
+    return None
+
+
+def _schema_reason(message: str) -> str:
+    if message.endswith("`$.type`") or "missing required field `type`" in message:
+        return "unknown_type"
+    return "unknown_action" if message.endswith("`$.action`") else "invalid"
+
+
+def _admit(
+    index: list[int], events: list[AnyEvent], keys: Sequence[bytes | None], admission: Admission, rejects: list[Reject]
+) -> tuple[list[int], list[AnyEvent]]:
+    good: list[int] = []
+    for n, (i, event) in enumerate(zip(index, events, strict=True)):
+        reason = ("missing_key", "the record has no key") if keys[n] is None else _content(event) or admission.refuse(keys[n], event.account_id)
+        if reason is None:
+            good.append(n)
+        else:
+            rejects.append(Reject(i, *reason))
+    return [index[n] for n in good], [events[n] for n in good]
+
+
+def _content(event: AnyEvent) -> tuple[str, str] | None:
+    """What the schema cannot say: times that are none, scores outside their scale."""
+    times = [event.ts, *([event.due_at] if isinstance(event, Invoice) and event.due_at is not None else [])]
+    for text in times:
+        if parse(text) == UNSET:
+            return "bad_timestamp", f"{text!r} is no RFC 3339 time with offset since 1970"
+    if isinstance(event, Survey) and normalised_score(event) is None:
+        return "out_of_range", f"score {event.score:g} lies outside its scale"
+    return None

@@ -1,0 +1,116 @@
+"""Dead letters: rejected records as they travel, with place and reason, and the brake on too many of them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections import deque
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+MAX_VALUE_BYTES: Final = 64 << 10
+"""Longer values are cut."""
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One rejected record: where it was, why it was rejected, and what it said.
+
+    `timestamp` is the record's Kafka timestamp in milliseconds UTC; `key` is None if it was missing or is not
+    UTF-8; `value` is None for a tombstone.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    reason: str
+    detail: str = ""
+    key: str | None = None
+    value: str | None = None
+    encoding: Literal["utf-8", "base64"] = "utf-8"
+    truncated: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        topic: str,
+        partition: int,
+        offset: int,
+        timestamp: int,
+        reason: str,
+        detail: str = "",
+        key: bytes | None,
+        value: bytes | None,
+    ) -> DeadLetter:
+        """The dead letter of a raw record; `value` is cut at MAX_VALUE_BYTES."""
+        text, encoding = _text(value)
+        return cls(
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            timestamp=timestamp,
+            reason=reason,
+            detail=detail,
+            key=_key(key),
+            value=text,
+            encoding=encoding,
+            truncated=value is not None and len(value) > MAX_VALUE_BYTES,
+        )
+
+
+encode: Final = msgspec.json.Encoder().encode
+"""A DeadLetter to the value of its record; the record's key is that of the rejected record."""
+
+decode: Final = msgspec.json.Decoder(DeadLetter).decode
+"""The value of a record to a DeadLetter; raises msgspec.DecodeError."""
+
+
+def _key(key: bytes | None) -> str | None:
+    try:
+        return None if key is None else key.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _text(value: bytes | None) -> tuple[str | None, Literal["utf-8", "base64"]]:
+    if value is None:
+        return None, "utf-8"
+    head = value[:MAX_VALUE_BYTES]
+    try:
+        return head.decode(), "utf-8"
+    except UnicodeDecodeError as error:
+        if len(value) > MAX_VALUE_BYTES and error.reason == "unexpected end of data":
+            return head[: error.start].decode(), "utf-8"  # our own cut went through a character
+        return b64encode(head).decode(), "base64"
+
+
+class Brake:
+    """Trips when too large a share of the last records was dead: then the feed is wrong, not its records.
+
+    The share is taken of the whole window, so the first few records after a start cannot trip it.
+    """
+
+    def __init__(self, *, share: float, window: int) -> None:
+        """`share` in 0..1 of the last `window` records."""
+        self._share = share
+        self._window = window
+        self._blocks: deque[tuple[int, int]] = deque()
+        self._records = 0
+        self._dead = 0
+
+    def add(self, records: int, dead: int) -> None:
+        """Count a block of records, `dead` of them rejected; the oldest blocks leave the window."""
+        self._blocks.append((records, dead))
+        self._records += records
+        self._dead += dead
+        while self._records - self._blocks[0][0] >= self._window:
+            old_records, old_dead = self._blocks.popleft()
+            self._records -= old_records
+            self._dead -= old_dead
+
+    @property
+    def tripped(self) -> bool:
+        """Whether the share is exceeded now."""
+        return self._dead > self._share * max(self._records, self._window)

@@ -1,0 +1,257 @@
+"""Writes that only the present owner of a partition gets through: producer epochs, without transactions.
+
+Every owned output partition has the transactional id `<group>-<topic>-<partition>`. Taking a partition over
+means asking the broker for the next epoch of that id and appending one ordinary record with it, the term
+record (key `TERM_KEY`). From that append on the leader refuses every batch of an older epoch, so the rows of
+a worker that was frozen, and does not know that it was replaced, never reach the log. No transaction is ever
+begun: there are no control markers, and a write costs what any `acks=all` write costs.
+
+Limit: a broker forgets an epoch `producer.id.expiration.ms` (a day) after its last write, hence `renew`.
+"""
+# ruff: noqa: SLF001 - aiokafka builds batches with a producer state of one's own only privately
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaProducer, codec
+from aiokafka import errors as kafka_errors
+from aiokafka.client import ConnectionGroup, CoordinationType
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.protocol.transaction import InitProducerIdRequest
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+
+from streams.clock import Clock
+
+TERM_KEY: Final = b"\0term"
+"""Key of the record that opens a term; readers of a fenced topic skip keys that start with NUL."""
+
+_FENCED: Final = frozenset({47, 90})  # INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
+_TRANSACTION_TIMEOUT_MS: Final = 60_000  # demanded by the protocol; no transaction is ever open
+_REQUEST_TIMEOUT_MS: Final = 5_000
+_BACKOFF_S: Final = 0.1
+_UNREACHABLE: Final = (
+    kafka_errors.NodeNotReadyError,
+    kafka_errors.RequestTimedOutError,
+    kafka_errors.KafkaConnectionError,
+    kafka_errors.CoordinatorNotAvailableError,
+)
+_ASK_AGAIN: Final = (kafka_errors.CoordinatorLoadInProgressError, kafka_errors.ConcurrentTransactions)
+
+
+class FencedError(Exception):
+    """A newer owner has taken the partition over, or it was never taken; the batch did not reach the log."""
+
+
+def compress_fast() -> None:
+    """Let aiokafka compress lz4 at level 1: its fixed level 9 costs 54 us a row and holds the loop."""
+    codec.lz4_encode.__defaults__ = (1,)
+
+
+class _Term:
+    """A producer state: what the broker granted, and the next sequence number."""
+
+    __slots__ = ("epoch", "producer_id", "sequence")
+
+    def __init__(self, producer_id: int, epoch: int) -> None:
+        self.producer_id = producer_id
+        self.epoch = epoch
+        self.sequence = 0
+
+
+class _Batch(NamedTuple):
+    epoch: int
+    data: bytes
+    records: int
+
+
+class Outbox:
+    """Records for fenced partitions, cut into batches and compressed as they come in.
+
+    Everything put in must be written (or the worker stop): sequence numbers are given out here. An outbox
+    writes under the terms that held when it was made: what was encoded before a partition was lost is
+    refused, even if this very process has taken the partition again.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer, terms: Mapping[TP, _Term]) -> None:
+        self._producer = producer
+        self._terms = terms
+        self._open: dict[TP, Any] = {}
+        self.batches: dict[TP, list[_Batch]] = {}
+
+    def put(self, tp: TP, records: Iterable[tuple[bytes, bytes | None]], timestamp: int) -> None:
+        """Add records (key, value) with one `timestamp` in ms. Raises FencedError if `tp` is not owned."""
+        if tp not in self._terms:
+            raise FencedError(f"{tp.topic}[{tp.partition}] is not owned")
+        builder = self._open.get(tp) or self._start(tp)
+        for key, value in records:
+            if builder.append(key=key, value=value, timestamp=timestamp) is None:
+                self._finish(tp)
+                builder = self._start(tp)
+                builder.append(key=key, value=value, timestamp=timestamp)
+
+    def close(self) -> None:
+        """Finish the open batches."""
+        for tp in list(self._open):
+            self._finish(tp)
+
+    def _start(self, tp: TP) -> Any:  # noqa: ANN401 - aiokafka has no types
+        builder = self._open[tp] = self._producer.create_batch()
+        return builder
+
+    def _finish(self, tp: TP) -> None:
+        builder, term = self._open.pop(tp), self._terms[tp]
+        count = builder.record_count()
+        if not count:
+            return
+        builder._set_producer_state(term.producer_id, term.epoch, term.sequence)
+        term.sequence = (term.sequence + count) & 0x7FFFFFFF
+        self.batches.setdefault(tp, []).append(_Batch(term.epoch, bytes(builder._build()), count))
+
+
+class FencedWriter:
+    """Owns output partitions and writes to them; all calls of one partition must come one after the other."""
+
+    def __init__(self, group: str, producer: AIOKafkaProducer, deadline: float, clock: Clock) -> None:
+        """`producer` lends its connections and batch settings; `deadline` in seconds bounds every write."""
+        self.producer = producer
+        self._client = producer.client
+        self._group = group
+        self._deadline = deadline
+        self._clock = clock
+        self._terms: dict[TP, _Term] = {}
+
+    @property
+    def owned(self) -> frozenset[TP]:
+        """Partitions whose epoch this writer holds, as far as it knows."""
+        return frozenset(self._terms)
+
+    def outbox(self) -> Outbox:
+        """An empty outbox for what is owned now."""
+        return Outbox(self.producer, dict(self._terms))
+
+    async def acquire(self, tps: Collection[TP]) -> dict[TP, int]:
+        """Take partitions over; returns the offsets of their term records.
+
+        When it returns, no older owner can write any more, and whatever older owners wrote lies below those
+        offsets. Raises KafkaError when the deadline passes.
+        """
+        until = time.monotonic() + self._deadline
+        terms = await asyncio.gather(*(self._next_term(tp, until) for tp in tps))
+        self._terms.update(zip(tps, terms, strict=True))
+        return await self.renew(tps)
+
+    async def renew(self, tps: Collection[TP]) -> dict[TP, int]:
+        """Write term records again, so that the broker remembers the epochs; returns their offsets."""
+        outbox = self.outbox()
+        for tp in tps:
+            outbox.put(tp, [(TERM_KEY, b"%d" % self._terms[tp].epoch)], self._clock())
+        return await self.write(outbox)
+
+    def release(self, tps: Iterable[TP]) -> None:
+        """Forget partitions; outboxes made from now on refuse them."""
+        for tp in tps:
+            self._terms.pop(tp, None)
+
+    async def write(self, outbox: Outbox) -> dict[TP, int]:
+        """Write what the outbox holds, in order within each partition; returns the last offset of each.
+
+        Identical bytes are sent again until they are acknowledged. Raises FencedError, or KafkaError when the
+        deadline passes or the broker refuses for good; it is unknown then which batches were appended.
+        """
+        outbox.close()
+        until = time.monotonic() + self._deadline
+        last: dict[TP, int] = {}
+        depth = max(map(len, outbox.batches.values()), default=0)
+        for at in range(depth):  # a request may hold one batch per partition
+            batches = {tp: queue[at] for tp, queue in outbox.batches.items() if at < len(queue)}
+            await self._round(batches, last, until)
+        return last
+
+    async def _round(self, todo: dict[TP, _Batch], last: dict[TP, int], until: float) -> None:
+        problem: object = None
+        while True:
+            requests = self._by_leader(todo)
+            answers = await asyncio.gather(*(self._send(node, batches) for node, batches in requests.items()))
+            for answer in answers:
+                problem = self._settle(answer, todo, last) or problem
+            if not todo:
+                return
+            if time.monotonic() > until:
+                raise kafka_errors.KafkaTimeoutError(f"write not acknowledged: {problem!r}")
+            await self._refresh()
+
+    def _by_leader(self, todo: Mapping[TP, _Batch]) -> dict[int, dict[TP, bytes]]:
+        requests: dict[int, dict[TP, bytes]] = {}
+        for tp, batch in todo.items():
+            leader = self._client.cluster.leader_for_partition(TopicPartition(*tp))
+            if leader is None or leader == -1:
+                self._client.add_topic(tp.topic)
+            else:
+                requests.setdefault(leader, {})[tp] = batch.data
+        return requests
+
+    async def _send(self, node: int, batches: Mapping[TP, bytes]) -> Any:  # noqa: ANN401
+        by_topic: dict[str, list[tuple[int, bytes]]] = {}
+        for tp, data in batches.items():
+            by_topic.setdefault(tp.topic, []).append((tp.partition, data))
+        request = ProduceRequest(None, -1, _REQUEST_TIMEOUT_MS, list(by_topic.items()))
+        try:
+            return await self._client.send(node, request)
+        except _UNREACHABLE as error:
+            return error
+
+    def _settle(
+        self,
+        answer: Any,  # noqa: ANN401
+        todo: dict[TP, _Batch],
+        last: dict[TP, int],
+    ) -> object:
+        """Strike out what was appended; returns what is worth another try, raises what is not."""
+        if isinstance(answer, Exception):
+            return answer
+        problem: object = None
+        for topic, partitions in answer.topics:
+            for partition, code, offset, *_ in partitions:
+                tp = TP(topic, partition)
+                batch = todo[tp]
+                error = kafka_errors.for_code(code)
+                if error is kafka_errors.NoError:
+                    last[tp] = offset + batch.records - 1
+                    del todo[tp]
+                elif error is kafka_errors.DuplicateSequenceNumber:  # an earlier try was appended after all
+                    del todo[tp]
+                elif code in _FENCED:
+                    raise FencedError(f"{topic}[{partition}]: epoch {batch.epoch} is over")
+                elif error.retriable:
+                    problem = error
+                else:
+                    raise error(f"write to {topic}[{partition}]")
+        return problem
+
+    async def _refresh(self) -> None:
+        update = asyncio.shield(self._client.force_metadata_update())
+        await asyncio.wait([update], timeout=2.0)
+        await asyncio.sleep(_BACKOFF_S)
+
+    async def _next_term(self, tp: TP, until: float) -> _Term:
+        transactional_id = f"{self._group}-{tp.topic}-{tp.partition}"
+        while True:
+            try:
+                return await self._init_producer_id(transactional_id)
+            except (*_UNREACHABLE, *_ASK_AGAIN, kafka_errors.NotCoordinatorError) as error:
+                if time.monotonic() > until:
+                    raise kafka_errors.KafkaTimeoutError(f"epoch of {transactional_id}: {error!r}") from error
+            await asyncio.sleep(_BACKOFF_S)
+
+    async def _init_producer_id(self, transactional_id: str) -> _Term:
+        node = await self._client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
+        request = InitProducerIdRequest(transactional_id, _TRANSACTION_TIMEOUT_MS)
+        answer = await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
+        if answer.error_code:
+            raise kafka_errors.for_code(answer.error_code)(transactional_id)
+        return _Term(answer.producer_id, answer.producer_epoch)

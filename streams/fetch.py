@@ -1,0 +1,151 @@
+"""Whole record batches out of aiokafka: its Cython records are handed on, without a ConsumerRecord for each.
+
+A block remembers where it begins and ends in the log, not only which offsets it holds: compaction,
+transaction markers and aborted records leave holes between offsets, but `begin` of a block is always `end`
+of the one before it. So whoever takes blocks can tell a hole in the log from a block lost on the way.
+"""
+# ruff: noqa: SLF001 - aiokafka has no public way to whole batches; tests/contract guards what is reached into
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+from aiokafka import errors as kafka_errors
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import Fetcher as KafkaFetcher
+from faust.types import TP
+
+RECORDS_PER_FETCH: Final = 16_000
+"""No further partition is opened once a fetch holds this many: records need far more memory than blocks."""
+
+
+class Record(Protocol):
+    """A record as aiokafka's Cython reader gives it."""
+
+    @property
+    def offset(self) -> int:
+        """Position in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds UTC."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Key bytes."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Value bytes, None for a tombstone."""
+
+
+class RecordBlock:
+    """Consecutive records of a partition: all that the log holds from `begin` up to, but without, `end`."""
+
+    __slots__ = ("begin", "end", "generation", "records", "tp")
+
+    def __init__(self, tp: TP, begin: int, end: int, records: Sequence[Record], generation: int = -1) -> None:
+        self.tp = tp
+        self.begin = begin
+        self.end = end
+        self.records = records
+        self.generation = generation
+
+    def slices(self, size: int, generation: int) -> Iterator[RecordBlock]:
+        """The block in pieces of at most `size` records, marked with the group generation of the fetch."""
+        records, begin = self.records, self.begin
+        for at in range(0, max(len(records), 1), size):
+            following = at + size
+            end = records[following].offset if following < len(records) else self.end
+            yield RecordBlock(self.tp, begin, end, records[at:following], generation)
+            begin = end
+
+
+async def fetch(fetcher: KafkaFetcher, wanted: Collection[Any], wait_s: float) -> dict[TP, RecordBlock]:
+    """What aiokafka has prefetched for the `wanted` partitions; waits up to `wait_s` seconds for something.
+
+    Runs on the consumer's thread and mirrors `Fetcher.fetched_records`, which goes record by record.
+    Raises what a fetch answer carried, such as a missing authorisation.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        if fetcher._subscriptions.reassignment_in_progress:
+            await fetcher._subscriptions.wait_for_assignment()
+        blocks = _prefetched(fetcher, wanted)
+        remaining = deadline - time.monotonic()
+        if blocks or remaining <= 0:
+            return blocks
+        waiter = fetcher._create_fetch_waiter()
+        await asyncio.wait([waiter], timeout=remaining)
+        if not waiter.done() or fetcher._closed:
+            waiter.cancel()
+            return {}
+        waiter.result()  # raises what the group coordinator gave up with
+
+
+def _prefetched(fetcher: KafkaFetcher, wanted: Collection[Any]) -> dict[TP, RecordBlock]:
+    prefetched = fetcher._records
+    blocks: dict[TP, RecordBlock] = {}
+    count = 0
+    for tp in list(prefetched):
+        if tp not in wanted:
+            if not fetcher._subscriptions.is_assigned(tp):
+                del prefetched[tp]
+            continue
+        result = prefetched[tp]
+        if blocks and not isinstance(result, FetchResult):
+            break  # an error is raised when it is alone, so that nothing taken out is lost with it
+        del prefetched[tp]  # also if reading it fails: the same position is fetched again then
+        fetcher._notify(fetcher._wait_consume_future)
+        if not isinstance(result, FetchResult):
+            result.check_raise()
+            continue
+        block = take(result)
+        if block is not None:
+            blocks[block.tp] = block
+            count += len(block.records)
+        if count >= RECORDS_PER_FETCH:
+            break
+    return blocks
+
+
+def take(result: FetchResult) -> RecordBlock | None:
+    """All that a fetch answer holds of one partition, or None if the partition was lost or moved meanwhile.
+
+    Raises aiokafka.errors.CorruptRecordException if a checksum is wrong; the position has not moved then.
+    """
+    tp = result._topic_partition
+    if not result.check_assignment(tp) or not result.has_more():
+        return None
+    source = result._partition_records
+    begin = source.next_fetch_offset
+    records: list[Record] = []
+    for batch in _batches_that_count(source):
+        records.extend(batch)
+        source.next_fetch_offset = batch.next_offset
+    if records and records[0].offset < begin:  # a batch is sent whole, even if only its tail was asked for
+        records = [record for record in records if record.offset >= begin]
+    result._update_position()
+    result._partition_records = None
+    return RecordBlock(TP(tp.topic, tp.partition), begin, source.next_fetch_offset, records)
+
+
+def _batches_that_count(source: PartitionRecords) -> Iterator[Any]:
+    """Record batches with a right checksum, neither control batches nor parts of aborted transactions."""
+    while source._records.has_next():
+        batch = source._records.next_batch()
+        if source._check_crcs and not batch.validate_crc():
+            raise kafka_errors.CorruptRecordException(f"checksum of {source._tp} at {batch.base_offset}")
+        aborted = False
+        if source._isolation_level == READ_COMMITTED and batch.producer_id is not None:
+            source._consume_aborted_up_to(batch.base_offset)
+            if batch.is_control_batch and source._contains_abort_marker(batch):
+                source._aborted_producers.discard(batch.producer_id)
+            aborted = batch.is_transactional and batch.producer_id in source._aborted_producers
+        if aborted or batch.is_control_batch:
+            source.next_fetch_offset = batch.next_offset
+        else:
+            yield batch

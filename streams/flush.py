@@ -1,0 +1,221 @@
+"""The order of a commit: what must be in the log before what.
+
+1. Remember the positions, encode the scores (a row says what was published), then the rows; folding may go
+   on meanwhile.
+2. Without an await after the last row, take the alerts and dead letters: they cover every row encoded.
+3. Scores, alerts and dead letters are acknowledged before the first row is sent: a row in the log says that
+   its scores and alerts are there, too. Rows are acknowledged before offsets are committed.
+
+Any part of this surviving a crash is safe: rows carry their own fences, so what is read again changes
+nothing. A failed write is final: what was encoded is no longer marked as changed, so nothing may be
+committed after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.structs import OffsetAndMetadata
+from faust.types import TP
+
+from streams.clock import Clock
+from streams.fence import FencedError, FencedWriter, Outbox
+from streams.intake import Intake, TimeShare
+from streams.table import Fail, Partition, StateTable
+
+_RENEWAL_S: Final = 3600.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Full names of the topics written to."""
+
+    state: str
+    scores: str
+    alerts: str
+    dead_letters: str
+
+
+@dataclass
+class _Cut:
+    """One consistent cut through the live partitions, encoded."""
+
+    scores: Outbox
+    rows: Outbox
+    notices: list[tuple[TP, list[tuple[bytes | None, bytes]]]] = field(default_factory=list)
+    states: dict[int, Partition] = field(default_factory=dict)
+    offsets: dict[TP, OffsetAndMetadata] = field(default_factory=dict)
+
+
+class Flush:
+    """Writes what the live partitions have to say; one flush at a time."""
+
+    def __init__(
+        self,
+        table: StateTable,
+        intake: Intake,
+        writer: FencedWriter,
+        producer: AIOKafkaProducer,
+        *,
+        inputs: Sequence[str],
+        outputs: Outputs,
+        deadline: float,
+        clock: Clock,
+        commit_offsets: Callable[[Mapping[TP, OffsetAndMetadata]], Coroutine[Any, Any, bool]],
+        rejoin: Callable[[], None],
+        fail: Fail,
+    ) -> None:
+        """`producer` is idempotent; `deadline` in seconds bounds each step of a flush."""
+        self._table = table
+        self._intake = intake
+        self._writer = writer
+        self._producer = producer
+        self._inputs = inputs
+        self._outputs = outputs
+        self._deadline = deadline
+        self._clock = clock
+        self._commit_offsets = commit_offsets
+        self._rejoin = rejoin
+        self._fail = fail
+        self._lock = asyncio.Lock()
+        self._committed: dict[TP, int] = {}
+        self._renewed_at = time.monotonic()
+        self.failed = False
+        self.committed_at: float | None = None
+        """Monotonic time of the last flush that went through, even if there was nothing to write."""
+        self.scored_at: float | None = None
+        self.flushes = 0
+        self.flush_seconds = 0.0
+        self.fenced = 0
+
+    async def commit(self) -> bool:
+        """Flush everything and commit the offsets; False if that was not possible (and says so by `fail`)."""
+        async with self._lock:
+            began = time.monotonic()
+            done = await self._guarded(self._commit)
+            if done:
+                self.committed_at = self.scored_at = time.monotonic()
+                self.flushes += 1
+                self.flush_seconds += self.committed_at - began
+            return done
+
+    async def publish_scores(self) -> bool:
+        """Flush the scores alone, so that they need not wait for the next commit; their rows stay changed."""
+        async with self._lock:
+            done = await self._guarded(self._publish_scores)
+            if done:
+                self.scored_at = time.monotonic()
+            return done
+
+    async def _guarded(self, step: Callable[[_Cut], Awaitable[None]]) -> bool:
+        if self.failed or self._table.poisoned_since is not None:
+            return False
+        cut = _Cut(self._writer.outbox(), self._writer.outbox())
+        try:
+            await step(cut)
+        except FencedError as error:
+            self._on_fenced(cut, error)
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it was: state and log may disagree now
+            self.failed = True
+            self._fail(error)
+            return False
+        except BaseException:
+            self.failed = True
+            raise
+        return True
+
+    def _on_fenced(self, cut: _Cut, error: FencedError) -> None:
+        """A newer owner exists: what was encoded is lost, so the state must be recovered from the log."""
+        self.fenced += 1
+        log.warning("a write was refused, as the partition has a new owner", error=str(error))
+        if any(self._table.states.get(number) is state for number, state in cut.states.items()):
+            self._table.poison()
+            self._rejoin()
+
+    async def _commit(self, cut: _Cut) -> None:
+        share = TimeShare()
+        for number, state in self._table.live().items():
+            await self._encode(cut, number, state, share)
+        await asyncio.gather(self._writer.write(cut.scores), self._notify(cut.notices))
+        self._table.written(await self._writer.write(cut.rows))
+        await self._renew(cut)
+        offsets = {tp: each for tp, each in cut.offsets.items() if self._is_current(cut, tp.partition)}
+        if offsets:
+            done = await asyncio.wait_for(self._commit_offsets(offsets), self._deadline)
+            if done:
+                self._committed |= {tp: each.offset for tp, each in offsets.items()}
+        self._intake.uncommitted = 0
+
+    def _is_current(self, cut: _Cut, number: int) -> bool:
+        return self._table.states.get(number) is cut.states[number]
+
+    async def _encode(self, cut: _Cut, number: int, state: Partition, share: TimeShare) -> None:
+        positions = {
+            TP(self._inputs[source], number): OffsetAndMetadata(offset, metadata)
+            for source, (offset, metadata) in state.positions().items()
+        }
+        pending = state.pending
+        if not pending and all(self._committed.get(tp) == each.offset for tp, each in positions.items()):
+            return
+        cut.states[number] = state
+        cut.offsets |= positions
+        if not pending:
+            return
+        await self._encode_scores(cut.scores, number, state, share)
+        rows = TP(self._outputs.state, number)
+        for block in state.row_blocks():
+            cut.rows.put(rows, block, self._clock())
+            await share.pause()
+        alerts, dead = state.drain_alerts(), state.drain_dead_letters()
+        cut.notices.append((TP(self._outputs.alerts, number), list(alerts)))
+        cut.notices.append((TP(self._outputs.dead_letters, number), dead))
+
+    async def _encode_scores(self, box: Outbox, number: int, state: Partition, share: TimeShare) -> None:
+        tp = TP(self._outputs.scores, number)
+        for block in state.score_blocks():
+            box.put(tp, block, self._clock())
+            await share.pause()
+
+    async def _publish_scores(self, cut: _Cut) -> None:
+        share = TimeShare()
+        for number, state in self._table.live().items():
+            if state.scores_pending:
+                cut.states[number] = state
+                await self._encode_scores(cut.scores, number, state, share)
+        await self._writer.write(cut.scores)
+
+    async def _notify(self, notices: Iterable[tuple[TP, list[tuple[bytes | None, bytes]]]]) -> None:
+        futures = [
+            await self._send(tp, builder) for tp, records in notices for builder in self._build(records)
+        ]
+        if futures:
+            await asyncio.wait_for(asyncio.gather(*futures), self._deadline)
+
+    def _build(self, records: Sequence[tuple[bytes | None, bytes]]) -> list[Any]:
+        builders: list[Any] = []
+        for key, value in records:
+            if not builders or builders[-1].append(key=key, value=value, timestamp=self._clock()) is None:
+                builders.append(self._producer.create_batch())
+                builders[-1].append(key=key, value=value, timestamp=self._clock())
+        return builders
+
+    async def _send(self, tp: TP, builder: Any) -> Awaitable[Any]:  # noqa: ANN401 - aiokafka has no types
+        builder.close()
+        sending = self._producer.send_batch(builder, tp.topic, partition=tp.partition)
+        future: Awaitable[Any] = await asyncio.wait_for(sending, self._deadline)
+        return future
+
+    async def _renew(self, cut: _Cut) -> None:
+        if time.monotonic() - self._renewed_at > _RENEWAL_S:
+            self._renewed_at = time.monotonic()
+            cut.states |= self._table.live()  # a refusal concerns them all
+            self._table.written(await self._writer.renew(self._writer.owned))

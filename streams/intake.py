@@ -1,0 +1,277 @@
+"""What goes into the partitions: every record of the log once and in order, and the time to work on them.
+
+The position of each input partition is the end of the last block fed. A block is taken only where the one
+before it ended: what was lost in a rebalance or a seek is noticed and fetched again, what comes twice is cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import structlog
+from faust.types import TP
+
+from scoring.events import SOURCES
+from streams.clock import Clock
+from streams.dead_letters import Brake
+from streams.fetch import RecordBlock
+from streams.settings import Engine
+from streams.table import Fail, Partition, StateTable
+
+_SHARE_S: Final = 0.005
+_PATIENCE_S: Final = 0.1
+_BACKLOG: Final = 20
+"""Without a commit at most this many times `max_queued` records are fed: an outage shall not fill memory."""
+
+log = structlog.get_logger(__name__)
+
+
+class Committed(Protocol):
+    """aiokafka's OffsetAndMetadata."""
+
+    offset: int
+    metadata: str
+
+
+class FetchedEnd(NamedTuple):
+    """What the last fetch answer said about a partition."""
+
+    offset: int
+    """End of what may be read."""
+    at_ms: int
+    """Wall time of the answer."""
+
+
+class LogBehindError(Exception):
+    """An input ends before the position that was read or committed: it was created anew."""
+
+
+class TooManyDeadLettersError(Exception):
+    """The brake tripped: most records are rejected, so the feed is wrong, not its records."""
+
+
+class TimeShare:
+    """Gives the loop back after 5 ms of work, not after every step: each turn may cost a whole batch."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    async def pause(self) -> None:
+        """Let others run, if it is time."""
+        if time.monotonic() - self._since > _SHARE_S:
+            await asyncio.sleep(0)
+            self._since = time.monotonic()
+
+
+class Intake:
+    """Feeds blocks to the live partitions and lets them advance."""
+
+    def __init__(
+        self,
+        table: StateTable,
+        inputs: Sequence[str],
+        settings: Engine,
+        *,
+        clock: Clock,
+        stale_ms: int,
+        fetched_end: Callable[[TP], FetchedEnd | None],
+        dead: Callable[[], int],
+        fail: Fail,
+    ) -> None:
+        """`inputs` are topics in the order of the sources, `dead` tells how many records were rejected.
+
+        A feed whose last fetch answer is older than `stale_ms` is not idle: nobody knows what it holds.
+        """
+        self._table = table
+        self._inputs = inputs
+        self._sources = {topic: source for source, topic in enumerate(inputs)}
+        self._settings = settings
+        self._clock = clock
+        self._stale_ms = stale_ms
+        self._fetched_end = fetched_end
+        self._dead = dead
+        self._fail = fail
+        self._brake = Brake(share=settings.dead_letter_share, window=settings.dead_letter_window)
+        self._paused: set[TP] = set()
+        self._touched: dict[TP, float] = {}
+        self._advancing: dict[int, asyncio.Task[None]] = {}
+        self.positions: dict[TP, int] = {}
+        self.last_record_ms: dict[TP, int] = {}
+        self.uncommitted = 0
+        self.missed = False
+        """Set when a block is missing; the consumer seeks back and resets it."""
+        self.closed = False
+        self.batches = 0
+        self.batch_seconds = 0.0
+
+    # -- what to fetch
+
+    def partitions(self) -> list[TP]:
+        """The input partitions of everything owned."""
+        return [TP(topic, number) for number in self._table.states for topic in self._inputs]
+
+    def source_name(self, tp: TP) -> str:
+        """The name of the source behind an input partition."""
+        return SOURCES[self._sources[tp.topic]]
+
+    def wanted(self, candidates: Iterable[TP]) -> set[TP]:
+        """The input partitions among the candidates that have room."""
+        if self.closed or self.uncommitted > _BACKLOG * self._settings.max_queued:
+            return set()
+        return {tp for tp in candidates if tp.topic in self._sources and self._has_room(tp)}
+
+    def _has_room(self, tp: TP) -> bool:
+        state = self._table.states.get(tp.partition)
+        queued = state.queued(self._sources[tp.topic]) if state else 0
+        if queued >= self._settings.max_queued:
+            self._paused.add(tp)
+        elif queued * 2 < self._settings.max_queued:
+            self._paused.discard(tp)
+        return tp not in self._paused
+
+    # -- where to read on
+
+    def start_positions(
+        self, committed: Mapping[TP, Committed], earliest: Mapping[TP, int], ends: Mapping[TP, int]
+    ) -> dict[TP, int]:
+        """Where to seek: live partitions read on after what was fed, fresh ones after what was committed.
+
+        Raises LogBehindError if an input ends before that.
+        """
+        starts: dict[TP, int] = {}
+        for tp, end in ends.items():
+            first = earliest[tp]
+            known = committed[tp].offset if tp in committed else None
+            start = known if tp.partition in self._table.fresh else self.positions.get(tp, known)
+            if start is not None and start > end:
+                raise LogBehindError(
+                    f"{tp.topic}[{tp.partition}] ends at offset {end}, but was read up to {start}: the topic "
+                    "was created anew; use a new group and a new topic prefix, or restore the topic"
+                )
+            if start is not None and start < first:
+                log.error("records were deleted before they were read", topic=tp.topic,
+                          partition=tp.partition, first=start, records=first - start)  # fmt: skip
+            starts[tp] = max(first, start or 0)
+        return starts
+
+    def resume(self, starts: Mapping[TP, int], committed: Mapping[TP, Committed]) -> None:
+        """The consumer stands at `starts`: recovered partitions go live, live ones read on."""
+        for number in [n for n in self._table.fresh if self._table.recovered(n)]:
+            tps = [TP(topic, number) for topic in self._inputs]
+            if not all(tp in starts for tp in tps):
+                continue  # owned only since the positions were asked for
+            for source, tp in enumerate(tps):
+                self.positions[tp] = starts[tp]
+                self._touched[tp] = time.monotonic()
+                known = committed.get(tp)
+                self._table.states[number].resume(source, known.metadata if known else "")
+            self._table.go_live(number)
+        for tp, start in starts.items():
+            if tp.partition not in self._table.fresh:
+                self.positions[tp] = max(start, self.positions.get(tp, start))
+
+    # -- records
+
+    async def take(self, blocks: Iterable[RecordBlock]) -> None:
+        """Feed blocks and let their partitions advance."""
+        share, fed, began = TimeShare(), set(), time.monotonic()
+        for block in blocks:
+            if self._feed(block):
+                fed.add(block.tp.partition)
+            await share.pause()
+        tasks = [task for number in fed if (task := self.advance(number)) is not None]
+        if (
+            tasks
+        ):  # so that what is fed does not outrun what is folded, without waiting for a long catching up
+            await asyncio.wait(tasks, timeout=_PATIENCE_S)
+        self.batches += 1
+        self.batch_seconds += time.monotonic() - began
+
+    def _live(self, number: int) -> Partition | None:
+        return None if number in self._table.fresh else self._table.states.get(number)
+
+    def _feed(self, block: RecordBlock) -> bool:
+        tp = block.tp
+        state = self._live(tp.partition)
+        if state is None or self.closed or block.generation != self._table.generation:
+            return False
+        position = self.positions[tp]
+        if block.begin > position:
+            self.missed = True
+        if block.begin > position or block.end <= position:
+            return False
+        records = block.records
+        if block.begin < position:
+            records = [record for record in records if record.offset >= position]
+        self.positions[tp] = block.end
+        if not records:
+            return False
+        dead = self._dead()
+        state.feed(self._sources[tp.topic], records)
+        self._touched[tp], self.last_record_ms[tp] = time.monotonic(), records[-1].timestamp
+        self.uncommitted += len(records)
+        self._watch(len(records), self._dead() - dead)
+        return True
+
+    def _watch(self, records: int, dead: int) -> None:
+        self._brake.add(records, dead)
+        if self._brake.tripped:
+            share, window = self._settings.dead_letter_share, self._settings.dead_letter_window
+            self._fail(
+                TooManyDeadLettersError(
+                    f"more than {share:.0%} of the last {window} records were rejected; see "
+                    "`accountpulse dead-letters list`, then correct the feed or the setting dead_letter_share"
+                )
+            )
+
+    # -- time
+
+    def idle(self, number: int) -> set[int]:
+        """Sources of a partition number that are read to their end and have had nothing new for a while."""
+        return {s for s, topic in enumerate(self._inputs) if self._is_idle(TP(topic, number))}
+
+    def _is_idle(self, tp: TP) -> bool:
+        end, position = self._fetched_end(tp), self.positions.get(tp)
+        if end is None or position is None or position < end.offset:
+            return False
+        if self._clock() - end.at_ms > self._stale_ms:
+            return False
+        return time.monotonic() - self._touched[tp] >= self._settings.idle
+
+    def lag(self, tp: TP) -> int:
+        """Records (or offsets, to be exact) between what was fed and the end of the partition."""
+        end = self._fetched_end(tp)
+        return max(0, end.offset - self.positions.get(tp, end.offset)) if end else 0
+
+    def advance(self, number: int) -> asyncio.Task[None] | None:
+        """Start to let a live partition fold and tick, unless it does so already."""
+        running = self._advancing.get(number)
+        state = self._live(number)
+        if running is None and state is not None and not self.closed:
+            running = asyncio.create_task(self._advance(number, state))
+            running.add_done_callback(self._advanced)
+            self._advancing[number] = running
+        return running
+
+    def advance_all(self) -> None:
+        """Let every live partition advance: time passes without records, too."""
+        for number in self._table.live():
+            self.advance(number)
+
+    async def _advance(self, number: int, state: Partition) -> None:
+        share = TimeShare()
+        try:
+            for _ in state.advance(self._clock(), self.idle(number)):
+                await share.pause()
+                if self._table.states.get(number) is not state or self.closed:
+                    return
+        finally:
+            del self._advancing[number]
+
+    def _advanced(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)

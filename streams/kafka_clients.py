@@ -1,0 +1,42 @@
+"""What every Kafka client of the product is given: address, TLS and SASL, and the administrator's client."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams.settings import Kafka
+
+
+def client_arguments(kafka: Kafka) -> dict[str, Any]:
+    """Keyword arguments common to aiokafka's consumer, producer and admin client.
+
+    Raises OSError or ssl.SSLError naming an unusable certificate file.
+    """
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap,
+        "security_protocol": f"{'SASL_' if kafka.sasl else ''}{'SSL' if kafka.tls.enabled else 'PLAINTEXT'}",
+        "ssl_context": kafka.tls.context(),
+    }
+    if kafka.sasl:
+        arguments |= {
+            "sasl_mechanism": kafka.sasl.mechanism,
+            "sasl_plain_username": kafka.sasl.username,
+            "sasl_plain_password": kafka.sasl.password.get_secret_value(),
+        }
+    return arguments
+
+
+@contextlib.asynccontextmanager
+async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A started admin client, closed at the end. Raises KafkaConnectionError if no broker can be reached."""
+    timeout = int(kafka.request_timeout * 1000)
+    client = AIOKafkaAdminClient(**client_arguments(kafka), request_timeout_ms=timeout)
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.close()

@@ -1,0 +1,170 @@
+"""Metrics: one typed list, and the collector that reads the worker's totals when it is scraped.
+
+Nothing is counted per event here, and no label ever names an account.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from importlib.metadata import version
+from typing import Final, NamedTuple, Protocol
+
+from faust.types import TP
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from scoring.events import SOURCES
+from streams.clock import Clock
+from streams.flush import Flush
+from streams.intake import Intake
+from streams.table import StateTable
+
+
+class Kind(StrEnum):
+    """How a metric moves."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+
+
+class Metric(NamedTuple):
+    """One metric of the worker: what it is called (without the prefix), what it says, and its labels."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+PREFIX: Final = "accountpulse_"
+
+METRICS: Final = (
+    Metric("events", Kind.COUNTER, "Events read, by what became of them.", ("source", "fate")),
+    Metric("dead_letters", Kind.COUNTER, "Rejected records.", ("reason",)),
+    Metric("alert_transitions", Kind.COUNTER, "Alerts made.", ("rule", "severity", "phase")),
+    Metric("accounts", Kind.GAUGE, "Accounts known."),
+    Metric("scores", Kind.GAUGE, "Accounts by band and tier.", ("band", "tier")),
+    Metric("score_age_seconds", Kind.GAUGE, "Time since all changed scores were published."),
+    Metric("clock_lag_seconds", Kind.GAUGE, "How far the stream clock is behind wall time.", ("partition",)),
+    Metric("consumer_lag_events", Kind.GAUGE, "Records appended but not yet taken.", ("source",)),
+    Metric(
+        "consumer_lag_seconds",
+        Kind.GAUGE,
+        "Age of the last record taken while more wait, else 0.",
+        ("source",),
+    ),
+    Metric("commit_age_seconds", Kind.GAUGE, "Time since the last flush that went through."),
+    Metric("flushes", Kind.COUNTER, "Flushes that went through."),
+    Metric("flush_seconds", Kind.COUNTER, "Time spent in flushes."),
+    Metric("batches", Kind.COUNTER, "Batches of records taken."),
+    Metric("batch_seconds", Kind.COUNTER, "Time spent in taking and folding batches."),
+    Metric("uncommitted_records", Kind.GAUGE, "Records taken since the last flush."),
+    Metric("partitions", Kind.GAUGE, "Partition numbers owned."),
+    Metric("recovery_rows_left", Kind.GAUGE, "Changelog rows that recovery has yet to read."),
+    Metric("recovered_rows", Kind.COUNTER, "Changelog rows read by recovery."),
+    Metric("fenced_writes", Kind.COUNTER, "Writes refused, as the partition had a new owner."),
+    Metric("build_info", Kind.GAUGE, "Always 1.", ("version", "python", "model")),
+)
+"""Counters get the suffix `_total` when scraped."""
+
+
+class Totals(Protocol):
+    """What the scoring counts."""
+
+    events: Counter[tuple[str, str]]
+    dead: Counter[str]
+    transitions: Counter[tuple[str, str, str]]
+
+
+Samples = dict[tuple[str, ...], float]
+
+
+class WorkerCollector(Collector):
+    """Reads the parts of a worker at scrape time."""
+
+    def __init__(
+        self,
+        *,
+        table: StateTable,
+        intake: Intake,
+        flush: Flush,
+        totals: Totals,
+        model_hash: str,
+        recovery_rows_left: Callable[[], int],
+        clock: Clock,
+    ) -> None:
+        self._table = table
+        self._intake = intake
+        self._flush = flush
+        self._totals = totals
+        self._model_hash = model_hash
+        self._rows_left = recovery_rows_left
+        self._clock = clock
+
+    def collect(self) -> Iterator[Family]:
+        """All families, in the order of the list."""
+        samples = self._scoring() | self._progress() | self._log()
+        for metric in METRICS:
+            family: CounterMetricFamily | GaugeMetricFamily
+            kind = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
+            family = kind(PREFIX + metric.name, metric.help, labels=metric.labels)
+            for labels, value in sorted(samples[metric.name].items()):
+                family.add_metric(list(labels), value)
+            yield family
+
+    def _scoring(self) -> dict[str, Samples]:
+        states = self._table.states.values()
+        bands = sum((state.bands() for state in states), Counter[tuple[str, str]]())
+        build = (version("accountpulse"), platform.python_version(), self._model_hash)
+        return {
+            "events": {(_source(source), fate): n for (source, fate), n in self._totals.events.items()},
+            "dead_letters": {(reason,): n for reason, n in self._totals.dead.items()},
+            "alert_transitions": dict(self._totals.transitions),
+            "accounts": {(): sum(state.accounts for state in states)},
+            "scores": dict(bands),
+            "build_info": {build: 1},
+        }
+
+    def _progress(self) -> dict[str, Samples]:
+        flush, intake = self._flush, self._intake
+        return {
+            "score_age_seconds": _age(flush.scored_at),
+            "commit_age_seconds": _age(flush.committed_at),
+            "flushes": {(): flush.flushes},
+            "flush_seconds": {(): flush.flush_seconds},
+            "batches": {(): intake.batches},
+            "batch_seconds": {(): intake.batch_seconds},
+            "uncommitted_records": {(): intake.uncommitted},
+            "partitions": {(): len(self._table.states)},
+            "recovery_rows_left": {(): self._rows_left()},
+            "recovered_rows": {(): self._table.rows_restored},
+            "fenced_writes": {(): flush.fenced},
+        }
+
+    def _log(self) -> dict[str, Samples]:
+        now, live = self._clock(), self._table.live()
+        clocks = {
+            (str(n),): (now - state.clock_ms) / 1000 for n, state in live.items() if state.clock_ms >= 0
+        }
+        events: Samples = {(source,): 0 for source in SOURCES} if live else {}
+        seconds = dict(events)
+        for tp in self._intake.partitions():
+            lag, key = self._intake.lag(tp), (self._intake.source_name(tp),)
+            events[key] = events.get(key, 0) + lag
+            if lag and tp in self._intake.last_record_ms:
+                age = (now - self._intake.last_record_ms[tp]) / 1000
+                seconds[key] = max(seconds.get(key, 0), age)
+        return {"clock_lag_seconds": clocks, "consumer_lag_events": events, "consumer_lag_seconds": seconds}
+
+
+def _source(source: str | int) -> str:
+    return source if isinstance(source, str) else SOURCES[source]
+
+
+def _age(since: float | None) -> Samples:
+    return {} if since is None else {(): time.monotonic() - since}

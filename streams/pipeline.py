@@ -1,0 +1,397 @@
+"""One partition: records in, decoded, folded when the stream clock says so, scored at ticks; rows, scores and alerts out. No I/O.
+
+The whole contract of time is here (docs/semantics.md, section 2): `advance` takes from the queues what the next tick may see, folds it, and runs
+the tick once no source can add to it. The caller only says which sources are idle and what time it is.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from alerts.engine import AlertEngine
+from alerts.model import Alert, encode_alert
+from scoring.events import SOURCES, AnyEvent
+from scoring.evaluate import Scorer
+from scoring.fold.apply import TERM_CODES, TICKET, fold, forget
+from scoring.layout import BANDS, ENDED, TIERS
+from scoring.record import encode_score
+from scoring.row import encode_rows, restore_rows
+from scoring.state import LOOK, ROW, TOUCHED, Store
+from scoring.tail import Held
+from scoring.times import DAY, HOUR, UNSET, Int64
+from streams.codec import CODE, Admission, Record, decode_chunk, decode_one
+from streams.dead_letters import DeadLetter, encode
+from streams.publication import publish
+from streams.source_queue import Chunk, SourceQueue, ceil_tick
+from streams.ticking import TickLine, end_account, ended_now, run_tick, start_term, tick_lines
+
+_BLOCK = 512
+_SLICE = 4096
+
+
+@dataclass
+class Totals:
+    """Counters of the process, for metrics; they survive the loss of a partition."""
+
+    events: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(source, fate) to events."""
+    dead: Counter[str] = field(default_factory=Counter)
+    """Reason to records."""
+    transitions: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """(rule, severity, phase) to alerts."""
+    ticks: int = 0
+    published: int = 0
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all partitions of a process share. Times in milliseconds."""
+
+    scorer: Scorer
+    alerts: AlertEngine
+    tick: int
+    grace: int
+    belongs: Callable[[int], Callable[[bytes], bool]]
+    """Partition number to the test whether a key belongs to it."""
+    topic_names: Sequence[str] = SOURCES
+    totals: Totals = field(default_factory=Totals)
+    tick_log: Callable[[Sequence[TickLine]], None] | None = None
+
+    @property
+    def model_hash(self) -> str:
+        """Hash of the active model."""
+        return self.scorer.hash
+
+
+class Partition:
+    """The accounts of one partition number, over all sources."""
+
+    def __init__(self, number: int, context: Context) -> None:
+        self.number = number
+        self.context = context
+        self.store = Store()
+        self.clock_ms = UNSET
+        """The last tick that ran, or was passed because it had nobody to evaluate."""
+        self._queues = [SourceQueue(context.tick, context.grace) for _ in SOURCES]
+        self._admission = Admission(context.belongs(number))
+        self._held: dict[int, list[tuple[int, Held]]] = defaultdict(list)
+        self._due: list[tuple[int, int]] = []
+        self._alerts: list[Alert] = []
+        self._dead: list[tuple[bytes | None, bytes]] = []
+        self._ticking = False
+
+    # -- recovery -------------------------------------------------------------------------------------------------
+
+    def restore(self, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Put changelog rows, in log order, back into the columns."""
+        restore_rows(self.store, rows)
+
+    def resume(self, source: int, metadata: str) -> None:
+        """Continue behind a committed offset: its metadata says how far this source's clock and the ticks were."""
+        if metadata:
+            newest, tick = msgspec.json.decode(metadata, type=tuple[int, int])
+            self._queues[source].resume(newest)
+            self.clock_ms = max(self.clock_ms, tick)
+
+    def takeover(self) -> None:
+        """After recovery, before the first event: index what waits, and queue the alerts that fire for publication."""
+        store = self.store
+        for row, tail in store.tails.items():
+            for held in tail.held:
+                self._held[held.tick].append((row, held))
+        due = store.hot["due"][: store.n]
+        self._due = [(int(due[row]), row) for row in np.flatnonzero(due != UNSET).tolist()]
+        heapq.heapify(self._due)
+        if self.clock_ms == UNSET and store.n:
+            self.clock_ms = int(store.hot["tick"][: store.n].max())
+        if store.n:
+            self._tell(self.context.alerts.takeover(store, self.clock_ms))
+
+    # -- input ----------------------------------------------------------------------------------------------------
+
+    def feed(self, source: int, records: Sequence[Record]) -> None:
+        """Decode a chunk and queue it; rejected records become dead letters."""
+        queue = self._queues[source]
+        if records[0].offset <= queue.fed_to:  # read again after a rewind, still in the queue
+            again = sum(r.offset <= queue.fed_to for r in records)
+            self.context.totals.events[SOURCES[source], "replayed"] += again
+            records = records[again:]
+            if not records:
+                return
+        decoded = decode_chunk(records, self._admission)
+        for reject in decoded.rejects:
+            self._bury(source, records[reject.index], reject.reason, reject.detail)
+        row = self.store.row
+        keys = [records[i].key or b"" for i in decoded.index]
+        queue.put(records, decoded, np.array([row(key) for key in keys], np.int64))
+
+    def _bury(self, source: int, record: Record, reason: str, detail: str) -> None:
+        totals = self.context.totals
+        totals.dead[reason] += 1
+        totals.events[SOURCES[source], "dead"] += 1
+        letter = DeadLetter.of(
+            topic=self.context.topic_names[source], partition=self.number, offset=record.offset, timestamp=record.timestamp,
+            reason=reason, detail=detail, key=record.key, value=record.value,
+        )  # fmt: skip
+        self._dead.append((record.key, encode(letter)))
+
+    def queued(self, source: int) -> int:
+        """Events of a source that wait for the stream clock."""
+        return self._queues[source].queued
+
+    # -- progress -------------------------------------------------------------------------------------------------
+
+    def advance(self, now_ms: int, idle: Set[int]) -> Iterator[None]:
+        """Fold what the next tick may see and run every tick that no source can add to; yields between slices."""
+        while self.clock_ms != UNSET or self._start(now_ms, idle):
+            upcoming = self.clock_ms + self.context.tick
+            self._open(upcoming)
+            yield from self._take(upcoming)
+            bound = self._bound(now_ms, idle)
+            if bound is None or bound <= upcoming:
+                return
+            if self._relevant(upcoming):
+                yield from self._run(upcoming)
+            self.clock_ms = upcoming
+            self._skip(ceil_tick(bound, self.context.tick) - self.context.tick)
+
+    def _start(self, now_ms: int, idle: Set[int]) -> bool:
+        """Set the clock before the first tick that any event can count from, once every source is known."""
+        if self._bound(now_ms, idle) is None:
+            return False
+        heads = [queue.head for queue in self._queues if queue.head is not None]
+        if not heads:
+            return False
+        self.clock_ms = min(heads) - self.context.tick
+        return True
+
+    def _bound(self, now_ms: int, idle: Set[int]) -> int | None:
+        """Ticks before this can no longer get an event; None if some source is not known yet."""
+        lowest: int | None = None
+        for source, queue in enumerate(self._queues):
+            bound = queue.bound(now_ms, idle=source in idle)
+            if bound is None:
+                return None
+            lowest = bound if lowest is None else min(lowest, bound)
+        return lowest
+
+    def _open(self, upcoming: int) -> None:
+        if upcoming // DAY > self.store.day:
+            self.store.roll(upcoming // DAY)
+            forget(self.store)
+
+    def _take(self, upcoming: int) -> Iterator[None]:
+        self._release(upcoming)
+        for source, queue in enumerate(self._queues):
+            while (chunk := queue.take(upcoming + self.context.grace)) is not None:
+                self._accept(source, chunk, upcoming)
+                yield
+
+    def _accept(self, source: int, chunk: Chunk, upcoming: int) -> None:
+        """Past the fence: fold now what counts from the upcoming tick, hold the rest in the row."""
+        hot = self.store.hot
+        fresh = chunk.offsets > hot["fence"][chunk.rows, source]
+        if not fresh.all():
+            self.context.totals.events[SOURCES[source], "replayed"] += int((~fresh).sum())
+        hot["fence"][chunk.rows[fresh], source] = chunk.offsets[fresh]  # ascending offsets: the last assignment wins
+        hot["passed"][chunk.rows] = np.maximum(hot["passed"][chunk.rows], self.clock_ms)
+        self.store.mark[chunk.rows[fresh]] |= ROW
+        ended = hot["flags"][chunk.rows] & ENDED != 0
+        wait = fresh & ((chunk.tick > upcoming) | (ended & np.isin(chunk.codes, TERM_CODES)))
+        ready = fresh & ~wait
+        for i in np.flatnonzero(wait).tolist():
+            tick = max(int(chunk.tick[i]), upcoming)
+            held = Held(tick, source, int(chunk.offsets[i]), int(chunk.times[i]), chunk.raws[i])
+            self.store.tail(int(chunk.rows[i])).held.append(held)
+            self._held[tick].append((int(chunk.rows[i]), held))
+        if ready.all():
+            self._fold(source, chunk.codes, chunk.rows, chunk.events, chunk.times)
+        elif ready.any():
+            at = np.flatnonzero(ready)
+            self._fold(source, chunk.codes[at], chunk.rows[at], [chunk.events[i] for i in at.tolist()], chunk.times[at])
+
+    def _fold(self, source: int, codes: Int64 | np.ndarray, rows: Int64, events: Sequence[AnyEvent], times: Int64) -> None:
+        store, fates = self.store, self.context.totals.events
+        for code in np.unique(codes).tolist():
+            at = np.flatnonzero(codes == code)
+            if len(at) == len(codes):
+                some, who, when = events, rows, times
+            else:
+                some, who, when = [events[i] for i in at.tolist()], rows[at], times[at]
+            result = fold(store, code, who, some, when)
+            for fate, count in zip(result._fields, result, strict=True):
+                if count:
+                    fates[SOURCES[source], fate] += count
+            if code == TICKET:
+                last = int(self.clock_ms)
+                self._tell(self.context.alerts.new_facts(store, sorted(set(who.tolist())), last))
+
+    def _release(self, upcoming: int) -> None:
+        """Fold held events whose tick has come, in (tick, source, offset) order; those of ended accounts wait for the tick itself."""
+        for tick in sorted(t for t in self._held if t <= upcoming):
+            waiting = sorted(self._held.pop(tick), key=lambda item: (item[1].source, item[1].offset))
+            stay = [(row, h) for row, h in waiting if self._waits_for_term(row, h)]
+            if stay:
+                self._held[upcoming] += stay
+            leaving = {id(h) for _, h in stay}
+            self._fold_held([item for item in waiting if id(item[1]) not in leaving])
+
+    def _waits_for_term(self, row: int, held: Held) -> bool:
+        return bool(self.store.hot["flags"][row] & ENDED) and CODE[type(decode_one(held.raw))] in TERM_CODES
+
+    def _fold_held(self, items: Sequence[tuple[int, Held]]) -> None:
+        for row, held in items:
+            event = decode_one(held.raw)
+            tail = self.store.tail(row)
+            tail.held = [h for h in tail.held if h is not held]
+            one = np.array([row]), [event], np.array([held.ts])
+            self._fold(held.source, np.array([CODE[type(event)]]), *one)
+
+    # -- ticks ----------------------------------------------------------------------------------------------------
+
+    def _relevant(self, tick: int) -> bool:
+        if not self.store.n:
+            return False
+        if tick % HOUR == 0 or tick in self._held or (self._due and self._due[0][0] <= tick):
+            return True
+        return bool((self.store.mark[: self.store.n] & TOUCHED).any())
+
+    def _skip(self, last: int) -> None:
+        """Pass the ticks that would evaluate nobody, up to `last`, which no source can add to any more."""
+        ahead = [queue.head for queue in self._queues if queue.head is not None]
+        ahead += list(self._held)
+        if self._due:
+            ahead.append(ceil_tick(self._due[0][0], self.context.tick))
+        if self.store.n:
+            hour = max(HOUR, self.context.tick)
+            ahead.append((self.clock_ms // hour + 1) * hour)
+        self.clock_ms = max(self.clock_ms, min([last, *(tick - self.context.tick for tick in ahead)]))
+
+    def _run(self, tick: int) -> Iterator[None]:
+        """Terms, then everybody (at full hours) or those touched and due: score, band, alerts, history."""
+        self._ticking = True
+        self.context.totals.ticks += 1
+        store = self.store
+        while self._due and self._due[0][0] <= tick:
+            _, row = heapq.heappop(self._due)
+            if UNSET < store.hot["due"][row] <= tick:
+                store.mark[row] |= TOUCHED
+        self._turn_terms(tick)
+        mark, hot = store.mark[: store.n], store.hot[: store.n]
+        live = (hot["first_ts"] != UNSET) & (hot["flags"] & ENDED == 0) & (hot["passed"] < tick)
+        rows = np.flatnonzero(live if tick % HOUR == 0 else live & (mark & TOUCHED != 0))
+        for start in range(0, len(rows), _SLICE):
+            self._evaluate(rows[start : start + _SLICE], tick)
+            yield
+        gone = np.flatnonzero((store.mark[: store.n] & TOUCHED != 0) & (store.hot["flags"][: store.n] & ENDED != 0))
+        store.mark[gone] &= ~np.uint8(TOUCHED)
+        self._ticking = False
+
+    def _evaluate(self, rows: Int64, tick: int) -> None:
+        store, context = self.store, self.context
+        alerts, f, e = run_tick(store, rows, context.scorer, context.alerts, tick, self.clock_ms)
+        self._tell(alerts)
+        if context.tick_log is not None:
+            context.tick_log(tick_lines(store, rows, f, e, context.model_hash))
+        pending = rows[store.hot["due"][rows] != UNSET]
+        for row, due in zip(pending.tolist(), store.hot["due"][pending].tolist(), strict=True):
+            heapq.heappush(self._due, (due, row))
+
+    def _turn_terms(self, tick: int) -> None:
+        """Accounts that ended since the last tick lose their band; those that came back start a new term with the events that waited."""
+        store = self.store
+        waiting: dict[int, list[Held]] = defaultdict(list)
+        for row, held in sorted(self._held.pop(tick, []), key=lambda item: (item[1].source, item[1].offset)):
+            waiting[row].append(held)
+        touched = (store.mark[: store.n] & TOUCHED != 0) & (store.hot["passed"][: store.n] < tick)
+        for row, is_ended, was in ended_now(store, np.flatnonzero(touched).tolist()):
+            if is_ended and not was:
+                self._tell(end_account(store, row, tick, self.context.alerts))
+            elif was and not is_ended:
+                start_term(store, row)
+                since = int(store.hot["started_ts"][row])
+                self._fold_held([(row, h) for h in waiting.get(row, []) if h.ts >= since])
+                waiting[row] = [h for h in waiting.get(row, []) if h.ts < since]
+        for row, dropped in waiting.items():  # before the term began, or still ended
+            store.tail(row).held = [h for h in store.tail(row).held if h not in dropped]
+            for h in dropped:
+                self.context.totals.events[SOURCES[h.source], "applied"] += 1
+            store.mark[row] |= ROW
+
+    def _tell(self, alerts: Sequence[Alert]) -> None:
+        for alert in alerts:
+            self.context.totals.transitions[alert.rule, alert.severity, alert.phase] += 1
+        self._alerts += alerts
+
+    # -- output ---------------------------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to write: rows, scores, alerts or dead letters."""
+        return bool(self._alerts or self._dead or (self.store.mark[: self.store.n] & (ROW | LOOK)).any())
+
+    @property
+    def scores_pending(self) -> bool:
+        """Whether some score has to be looked at for publication."""
+        return not self._ticking and self.clock_ms != UNSET and bool((self.store.mark[: self.store.n] & LOOK).any())
+
+    def positions(self) -> dict[int, tuple[int, str]]:
+        """Source to (offset to commit, metadata to commit with it), for sources of which something was taken."""
+        tick = self.clock_ms
+        return {
+            source: (queue.next_offset, msgspec.json.encode((queue.taken_newest, tick)).decode())
+            for source, queue in enumerate(self._queues)
+            if queue.next_offset != UNSET
+        }
+
+    def score_blocks(self) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Encoded `scores` records of the accounts whose score moved; marks them published."""
+        if not self.scores_pending:
+            return
+        rows = np.flatnonzero(self.store.mark[: self.store.n] & LOOK)
+        for start in range(0, len(rows), _BLOCK):
+            if self._ticking:
+                return
+            records = publish(self.store, rows[start : start + _BLOCK], self.context.scorer, self.clock_ms)
+            self.context.totals.published += len(records)
+            yield [(r.account_id.encode(), encode_score(r)) for r in records]
+
+    def row_blocks(self) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Encoded `state` rows that changed; clears their marks block by block."""
+        rows = np.flatnonzero(self.store.mark[: self.store.n] & ROW)
+        for start in range(0, len(rows), _BLOCK):
+            some = rows[start : start + _BLOCK]
+            self.store.mark[some] &= ~np.uint8(ROW)
+            yield encode_rows(self.store, some)
+
+    def drain_alerts(self) -> list[tuple[bytes, bytes]]:
+        """Alerts decided since the last call, as (key, value)."""
+        alerts, self._alerts = self._alerts, []
+        return [(a.account_id.encode(), encode_alert(a)) for a in alerts]
+
+    def drain_dead_letters(self) -> list[tuple[bytes | None, bytes]]:
+        """Dead letters since the last call, as (key, value)."""
+        dead, self._dead = self._dead, []
+        return dead
+
+    # -- figures --------------------------------------------------------------------------------------------------
+
+    @property
+    def accounts(self) -> int:
+        """Accounts of which something was folded."""
+        return int((self.store.hot["first_ts"][: self.store.n] != UNSET).sum())
+
+    def bands(self) -> Counter[tuple[str, str]]:
+        """(band, tier as told or "unknown") to accounts."""
+        hot = self.store.hot[: self.store.n]
+        hot = hot[hot["first_ts"] != UNSET]
+        out: Counter[tuple[str, str]] = Counter()
+        for band, tier, flags in zip(hot["band"].tolist(), hot["tier"].tolist(), hot["flags"].tolist(), strict=True):
+            out["ended" if flags & ENDED else BANDS[band], TIERS[tier] if tier >= 0 else "unknown"] += 1
+        return out

@@ -1,0 +1,62 @@
+"""Which scores are worth a record: moved by half a point, band or coverage changed, else once a day."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from scoring.evaluate import Scorer
+from scoring.layout import ENDED
+from scoring.record import ScoreRecord, score_records
+from scoring.rescore import Cause, rescore
+from scoring.state import LOOK, ROW, Store
+from scoring.times import DAY, UNSET, Int64
+
+THRESHOLD: Final = 500
+"""Thousandths of a point."""
+_ENDED_BAND: Final = 100
+"""What `pub_band` holds once the end of an account was published."""
+
+
+def publish(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[ScoreRecord]:
+    """Look at these accounts as of the last tick; records of those that moved, marked as published (so their rows are dirty)."""
+    store.mark[rows] &= ~np.uint8(LOOK)
+    rows = rows[store.hot["first_ts"][rows] != UNSET]
+    ended = store.hot["flags"][rows] & ENDED != 0
+    out = _publish_live(store, rows[~ended], scorer, as_of)
+    return out + _publish_ended(store, rows[ended], scorer, as_of)
+
+
+def _publish_live(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[ScoreRecord]:
+    if not len(rows):
+        return []
+    f, e = rescore(store, rows, scorer, as_of, Cause.EVENTS)
+    store.mark[rows] &= ~np.uint8(LOOK)
+    hot = store.hot
+    moved = np.abs(e.score - f.hot["pub_score"]) >= THRESHOLD
+    moved |= (f.hot["band"] != f.hot["pub_band"]) | (e.coverage != f.hot["pub_coverage"]) | (f.hot["pub_day"] < as_of // DAY)
+    at = np.flatnonzero(moved)
+    some = rows[at]
+    hot["version"][some] += 1
+    records = score_records(store, rows, at, f, e, scorer)
+    for name in ("score", "coverage", "band", "contribution"):
+        hot[f"pub_{name}"][some] = hot[name][some]
+    hot["event_part"][some] = 0
+    hot["pub_day"][some] = as_of // DAY
+    store.mark[some] |= ROW
+    return records
+
+
+def _publish_ended(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[ScoreRecord]:
+    rows = rows[store.hot["pub_band"][rows] != _ENDED_BAND]
+    if not len(rows):
+        return []
+    store.hot["version"][rows] += 1
+    store.hot["pub_band"][rows] = _ENDED_BAND
+    store.mark[rows] |= ROW
+    f, e = rescore(store, rows, scorer, as_of, Cause.CLOCK)
+    store.hot["score"][rows] = -1
+    store.hot["coverage"][rows] = 0
+    store.mark[rows] &= ~np.uint8(LOOK)
+    return score_records(store, rows, np.arange(len(rows)), f, e, scorer)

@@ -1,0 +1,1 @@
+"""Real servers without an installation, from Python packages: for the demo and the tests."""

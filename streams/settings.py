@@ -1,0 +1,174 @@
+"""Settings: read once, from `ACCOUNTPULSE_*`, a TOML file and `*_FILE` secrets; nothing else reads the environment.
+
+Nested names join with two underscores (`ACCOUNTPULSE_KAFKA__BOOTSTRAP`). A secret may be given as a file: `..._PASSWORD_FILE`.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+PREFIX = "ACCOUNTPULSE_"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _WithSecretFiles(_Strict):
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, data: Any) -> Any:
+        """`<name>_file: path` stands for the secret `<name>`; the file's last line break is cut off."""
+        if not isinstance(data, dict):
+            return data
+        out = dict(data)
+        for key in [k for k in data if k.endswith("_file") and k not in cls.model_fields]:
+            out[key.removesuffix("_file")] = Path(str(out.pop(key))).read_text("utf-8").rstrip("\r\n")
+        return out
+
+
+class Tls(_Strict):
+    """TLS for a client: certificate authority, optional client certificate, host name check."""
+
+    enabled: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    check_hostname: bool = True
+
+    def context(self) -> ssl.SSLContext | None:
+        """An SSL context, or None if TLS is off. Raises OSError or ssl.SSLError naming an unusable file."""
+        if not self.enabled:
+            return None
+        context = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
+        context.check_hostname = self.check_hostname
+        if self.cert_file:
+            context.load_cert_chain(self.cert_file, self.key_file)
+        return context
+
+
+class Sasl(_WithSecretFiles):
+    """SASL credentials for Kafka."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str
+    password: SecretStr
+
+
+class Kafka(_Strict):
+    """Where Kafka is and how the group behaves; seconds and bytes."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    tls: Tls = Tls()
+    sasl: Sasl | None = None
+    group: str = "accountpulse"
+    session_timeout: Annotated[float, Field(gt=0)] = 10.0
+    heartbeat_interval: Annotated[float, Field(gt=0)] = 1.0
+    request_timeout: Annotated[float, Field(gt=0)] = 20.0
+    write_deadline: Annotated[float, Field(gt=0)] = 60.0
+    fetch_bytes: Annotated[int, Field(ge=16_384)] = 1 << 20
+    fetch_wait_ms: Annotated[int, Field(ge=0)] = 50
+    replication_factor: Annotated[int, Field(ge=1)] = 1
+    partitions: Annotated[int, Field(ge=1)] = 4
+    partitioner: Literal["murmur2", "any"] = "murmur2"
+    """`any` accepts every placement (no `wrong_partition` dead letters): only if one key always lands on one partition."""
+
+
+class Redis(_WithSecretFiles):
+    """Where Redis is: delivery log and view."""
+
+    url: str = "redis://127.0.0.1:6379/0"
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: Tls = Tls()
+    prefix: str = "accountpulse:"
+
+
+class Engine(_Strict):
+    """The stream clock and the commit; seconds unless named otherwise."""
+
+    tick: Annotated[int, Field(ge=1)] = 60
+    """Grid of the clock; must divide an hour or be a whole number of hours."""
+    grace: Annotated[float, Field(ge=0)] = 0.5
+    idle: Annotated[float, Field(gt=0)] = 1.0
+    """Real time without a new record after which a source that is read to its end no longer holds the clock back."""
+    commit_interval: Annotated[float, Field(gt=0)] = 1.0
+    score_interval: Annotated[float, Field(gt=0)] = 0.1
+    max_queued: Annotated[int, Field(ge=1_000)] = 100_000
+    """Records of one partition of one source that may wait for the clock before fetching pauses."""
+    dead_letter_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The brake: the worker stops when more than this share of the last `dead_letter_window` records was dead."""
+    dead_letter_window: Annotated[int, Field(ge=10)] = 10_000
+    cold_start_hours: Annotated[float, Field(gt=0)] = 6.0
+    model: Path | None = None
+    """A model file; None is the model that comes with the package."""
+    tick_log: Path | None = None
+    """Appends what every tick decided, one JSON line per account evaluated, in the form of `replay --scores`: an audit trail."""
+
+    @model_validator(mode="after")
+    def _grid(self) -> Engine:
+        if 3600 % self.tick and self.tick % 3600:
+            raise ValueError(f"tick: {self.tick} s neither divides an hour nor is a whole number of hours")
+        return self
+
+
+class Webhook(_WithSecretFiles):
+    """A signed webhook; the body is signed with HMAC-SHA256 over `<timestamp>.<body>`."""
+
+    url: SecretStr
+    secret: SecretStr
+    timeout: Annotated[float, Field(gt=0)] = 10.0
+
+
+class Sinks(_Strict):
+    """Delivery channels; one consumer group each."""
+
+    stdout: bool = False
+    webhook: Webhook | None = None
+    log_days: Annotated[int, Field(ge=1)] = 14
+    """How long the delivery log remembers what was sent."""
+
+
+class Probes(_Strict):
+    """The small HTTP server with /live, /ready and /metrics."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - it is there to be scraped
+    port: Annotated[int, Field(ge=0, le=65535)] = 9108
+    """0 picks a free port (printed in the log)."""
+
+
+class Settings(BaseSettings):
+    """Everything a role needs; built by the command line, handed to the composition root."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, toml_file=None, nested_model_default_partial_update=True
+    )
+
+    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "accountpulse."
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    kafka: Kafka = Kafka()
+    redis: Redis = Redis()
+    engine: Engine = Engine()
+    sinks: Sinks = Sinks()
+    probes: Probes = Probes()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file named by ACCOUNTPULSE_CONFIG."""
+        path = os.environ.get(f"{PREFIX}CONFIG")  # noqa: TID251 - this is the place that reads it
+        toml = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
+        return (init_settings, env_settings, *toml)

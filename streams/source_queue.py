@@ -1,0 +1,115 @@
+"""Events of one source that were read and wait for the stream clock, in offset order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from scoring.events import AnyEvent
+from scoring.times import UNSET, Int64
+from streams.codec import Decoded, Record
+
+
+class Chunk(NamedTuple):
+    """Consecutive events as columns. `newest` is the running maximum of event times, `tick` the tick an event counts from."""
+
+    rows: Int64
+    offsets: Int64
+    times: Int64
+    newest: Int64
+    tick: Int64
+    codes: np.ndarray[tuple[int], np.dtype[np.int8]]
+    events: Sequence[AnyEvent]
+    raws: Sequence[bytes]
+    end: int
+    """The offset after the last record of the chunk, rejected ones included."""
+
+    def cut(self, at: int) -> tuple[Chunk, Chunk]:
+        """The first `at` events, and the others."""
+        first = Chunk(*(column[:at] for column in self[:-1]), int(self.offsets[at]))  # type: ignore[arg-type]  # columns in order
+        return first, Chunk(*(column[at:] for column in self[:-1]), self.end)  # type: ignore[arg-type]  # columns in order
+
+
+def ceil_tick(ms: int, tick: int) -> int:
+    """The first tick at or after a time."""
+    return -(-ms // tick) * tick
+
+
+class SourceQueue:
+    """What one source of one partition has handed over and the clock has not taken yet."""
+
+    def __init__(self, tick: int, grace: int) -> None:
+        self._tick = tick
+        self._grace = grace
+        self._chunks: deque[Chunk] = deque()
+        self.newest = UNSET
+        """Largest event time fed."""
+        self.taken_newest = UNSET
+        """Largest event time taken: travels with the committed offset."""
+        self.fed_to = UNSET
+        """Last offset fed; UNSET before the first."""
+        self.next_offset = UNSET
+        """The offset after the last taken record; UNSET before the first."""
+        self.queued = 0
+
+    def resume(self, newest: int) -> None:
+        """Continue behind a committed offset, where the largest event time so far was this."""
+        self.newest = self.taken_newest = newest
+
+    def put(self, records: Sequence[Record], decoded: Decoded, rows: Int64) -> None:
+        """Append a decoded chunk of records."""
+        self.fed_to = records[-1].offset
+        end = self.fed_to + 1
+        if not decoded.events:
+            self._pass_by(end)
+            return
+        newest = np.maximum.accumulate(np.maximum(decoded.times, self.newest))
+        tick = -(-np.maximum(decoded.times, newest - self._grace) // self._tick) * self._tick
+        self.newest = int(newest[-1])
+        whole = len(decoded.index) == len(records)
+        kept = records if whole else [records[i] for i in decoded.index]
+        offsets = np.array([r.offset for r in kept], np.int64)
+        raws = [r.value or b"" for r in kept]
+        self._chunks.append(Chunk(rows, offsets, decoded.times, newest, tick, decoded.codes, decoded.events, raws, end))
+        self.queued += len(rows)
+
+    def _pass_by(self, end: int) -> None:
+        """Nothing but rejected records: their offsets are done when everything before them is."""
+        if self._chunks:
+            self._chunks[-1] = self._chunks[-1]._replace(end=end)
+        else:
+            self.next_offset = end
+
+    def take(self, limit: int) -> Chunk | None:
+        """The longest prefix of the first chunk whose running maximum stays within `limit`; None if there is none."""
+        if not self._chunks:
+            return None
+        chunk = self._chunks[0]
+        n = len(chunk.rows)
+        at = n if chunk.newest[-1] <= limit else int(np.searchsorted(chunk.newest, limit, side="right"))
+        if at == 0:
+            return None
+        if at < n:
+            chunk, self._chunks[0] = chunk.cut(at)
+        else:
+            self._chunks.popleft()
+        self.queued -= at
+        self.taken_newest = int(chunk.newest[-1])
+        self.next_offset = chunk.end
+        return chunk
+
+    def bound(self, now: int, *, idle: bool) -> int | None:
+        """No event still to come counts from a tick before this; None if nothing is known yet."""
+        if self._chunks:
+            return int(self._chunks[0].newest[0]) - self._grace
+        if idle:
+            return max(now, self.newest) - self._grace
+        return None if self.newest == UNSET else self.newest - self._grace
+
+    @property
+    def head(self) -> int | None:
+        """The first tick that anything waiting here can count from."""
+        return ceil_tick(int(self._chunks[0].newest[0]) - self._grace, self._tick) if self._chunks else None

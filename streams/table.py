@@ -1,0 +1,229 @@
+"""Who owns which partition, and its state: the Faust table behind the changelog topic `state`.
+
+Faust brings the assignment and the recovery of a changelog; the state itself lives in one `Partition` object
+per partition number. The rules, each of which cost events until it was obeyed:
+
+- Ownership is what the assignor calls active, and every owned output is fenced before recovery looks for
+  its end.
+- A partition is *fresh* until its changelog has been read up to our own term record. Only fresh partitions
+  are restored into, so rows of our own never replace newer live state, and only others are fed and flushed.
+- A member that missed a generation of the group, or was fenced, drops all state: somebody else may have
+  owned its partitions meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from typing import Any, Protocol, cast
+
+import faust
+from faust.types import TP, EventT, TopicT
+
+from streams.fence import FencedWriter
+from streams.fetch import Record, RecordBlock
+
+Fail = Callable[[BaseException], None]
+"""Reports an error that must end the worker; the first one wins."""
+
+
+class Partition(Protocol):
+    """What the transport needs of the scoring of one partition number, over all sources."""
+
+    def restore(self, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Changelog rows in log order; None is a tombstone."""
+
+    def resume(self, source: int, metadata: str) -> None:
+        """The metadata committed with the offset of a source, empty if there was none."""
+
+    def takeover(self) -> None:
+        """Recovery is over; called once, before the first feed."""
+
+    def feed(self, source: int, records: Sequence[Record]) -> None:
+        """Records of a source, in log order without gaps; decoded and queued."""
+
+    def queued(self, source: int) -> int:
+        """Records that wait for the stream clock."""
+
+    def advance(self, now_ms: int, idle: Set[int]) -> Iterator[None]:
+        """Fold and tick what may be; yields between slices of less than 10 ms."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to write."""
+
+    @property
+    def scores_pending(self) -> bool:
+        """Whether there are scores to publish."""
+
+    def positions(self) -> dict[int, tuple[int, str]]:
+        """Per source with something taken since the start: next offset to commit, and its metadata."""
+
+    def score_blocks(self) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Score records in blocks; a block given is taken for published."""
+
+    def row_blocks(self) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Changed rows in blocks; a block given is taken for written."""
+
+    def drain_alerts(self) -> list[tuple[bytes, bytes]]:
+        """Alert records queued since the last call."""
+
+    def drain_dead_letters(self) -> list[tuple[bytes | None, bytes]]:
+        """Dead letters queued since the last call."""
+
+    def bands(self) -> Counter[tuple[str, str]]:
+        """Accounts by (band, tier)."""
+
+    @property
+    def clock_ms(self) -> int:
+        """The last tick, milliseconds UTC; negative before the first."""
+
+    @property
+    def accounts(self) -> int:
+        """Accounts known."""
+
+
+class BlockSchema(faust.Schema[Any, Any]):
+    """Leaves the value of a message, a list of record blocks, as it is."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ANN401 - Faust's signature
+        """The key, untouched."""
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ANN401
+        """The blocks, untouched."""
+        return message.value
+
+
+class StateTable(faust.Table[bytes, bytes]):
+    """The changelog topic, the partitions this worker owns, and their recovery."""
+
+    def __init__(
+        self, app: faust.App, *, topic: str, scores: str, inputs: Sequence[str],
+        make: Callable[[int], Partition], writer: FencedWriter, fail: Fail,
+    ) -> None:  # fmt: skip
+        """Names are full topic names; `make` builds the empty state of a partition number."""
+        self._topic = topic
+        self._scores = scores
+        self._inputs = inputs
+        self._make = make
+        self._writer = writer
+        self._fail = fail
+        self._position: dict[int, int] = {}
+        self._term: dict[int, int] = {}
+        self.states: dict[int, Partition] = {}
+        self.fresh: set[int] = set()
+        self.generation: int | None = None
+        self.poisoned_since: float | None = None
+        self.progress_at = time.monotonic()
+        self.rows_restored = 0
+        # 1 makes Faust read own rows back after recovery; the default of 1000 would count whole batches
+        super().__init__(app, name="state", key_type=bytes, value_type=bytes, recovery_buffer_size=2)
+
+    def live(self) -> dict[int, Partition]:
+        """Partitions that are recovered: they may be fed and flushed."""
+        return {number: each for number, each in self.states.items() if number not in self.fresh}
+
+    def recovered(self, number: int) -> bool:
+        """Whether the changelog was read to the end, that is, up to the record with which we took it over."""
+        term = self._term.get(number)
+        return term is not None and self._position.get(number, -1) >= term
+
+    def go_live(self, number: int) -> None:
+        """Recovery of a partition is over."""
+        self.states[number].takeover()
+        self.fresh.discard(number)
+        self.progress_at = time.monotonic()
+
+    def poison(self) -> None:
+        """State and log disagree, as a write was fenced: nothing is written until the next assignment."""
+        if self.poisoned_since is None:
+            self.poisoned_since = time.monotonic()
+
+    def written(self, offsets: dict[TP, int]) -> None:
+        """Rows up to these offsets are ours: they need not be read back."""
+        for tp, offset in offsets.items():
+            if tp.topic == self._topic:
+                self._position[tp.partition] = offset
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Where recovery goes on: the last changelog offset that the state contains."""
+        return self._position.get(tp.partition)
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Drop what was lost, take over what is new; Faust starts the recovery afterwards."""
+        recovery = cast("Any", self.app.tables).recovery
+        recovery.flush_buffers()  # rows read in the old generation, before any of its partitions is dropped
+        owned = {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self._topic}
+        self._check_copartitioned(owned, assigned)
+        for number in self._lost(owned, generation_id):
+            self._drop(number)
+            recovery.revoke(TP(self._topic, number))
+        self.generation, self.poisoned_since, self.progress_at = generation_id, None, time.monotonic()
+        for number in owned - self.states.keys():
+            self.states[number] = self._make(number)
+            self.fresh.add(number)
+        await self._take_over(owned)
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+
+    def _check_copartitioned(self, owned: Iterable[int], assigned: set[TP]) -> None:
+        missing = [TP(topic, n) for n in owned for topic in self._inputs if TP(topic, n) not in assigned]
+        if missing:
+            raise RuntimeError(
+                f"partitions of one number went to different workers: {sorted(missing)} missing"
+            )
+
+    def _lost(self, owned: set[int], generation: int) -> set[int]:
+        missed = self.generation is not None and generation != self.generation + 1
+        if missed or self.poisoned_since is not None:
+            return set(self.states)
+        return self.states.keys() - owned
+
+    def _drop(self, number: int) -> None:
+        del self.states[number]
+        self.fresh.discard(number)
+        self._position.pop(number, None)
+        self._term.pop(number, None)
+        self._writer.release([TP(self._topic, number), TP(self._scores, number)])
+
+    async def _take_over(self, owned: Iterable[int]) -> None:
+        wanted = {TP(topic, number) for topic in (self._topic, self._scores) for number in owned}
+        terms = await self._writer.acquire(sorted(wanted - self._writer.owned))
+        self._term |= {tp.partition: offset for tp, offset in terms.items() if tp.topic == self._topic}
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
+        """Restore rows of fresh partitions. Faust only logs what is raised here, hence `fail`."""
+        try:
+            for event in batch:
+                for block in cast("Any", event).message.value:
+                    self._restore(block)
+        except Exception as error:  # noqa: BLE001 - a row that cannot be restored must not be skipped
+            self._fail(error)
+
+    def _restore(self, block: RecordBlock) -> None:
+        number = block.tp.partition
+        if number not in self.fresh:
+            return
+        position = self._position.get(number)
+        if position is not None and block.begin > position + 1:
+            raise RuntimeError(
+                f"recovery of {block.tp} lost the rows from {position + 1} to {block.begin - 1}"
+            )
+        rows = [(r.key, r.value) for r in block.records if r.key is not None and r.key[:1] != b"\0"]
+        self.states[number].restore(rows)
+        self._position[number] = block.end - 1
+        self.rows_restored += len(rows)
+        self.progress_at = time.monotonic()
+
+    def _changelog_topic_name(self) -> str:
+        return self._topic
+
+    def _new_changelog_topic(self, **_: Any) -> TopicT:  # noqa: ANN401 - Faust's signature
+        # `derive_topic` would drop acks
+        return self.app.topic(
+            self._topic, schema=BlockSchema(), key_type=bytes, value_type=bytes,
+            acks=False, internal=True, allow_empty=True,
+        )  # fmt: skip

@@ -1,0 +1,100 @@
+"""What a tick does to the accounts it evaluates, and how terms turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from alerts.engine import AlertEngine
+from alerts.model import Alert
+from alerts.rules.base import Tick
+from scoring.bands import advance_bands, keep_history, reset_bands
+from scoring.evaluate import Evaluation, Scorer, named
+from scoring.facts import Facts
+from scoring.fold.accounts import fill_mrr
+from scoring.layout import BANDS, ENDED, MISSING
+from scoring.rescore import Cause, rescore
+from scoring.state import LOOK, ROW, SCORE, TOUCHED, Store
+from scoring.times import DAY, UNSET, Int64, iso
+
+
+class TickLine(Struct, frozen=True):
+    """What a tick decided about one account: points, as in `replay --scores`."""
+
+    account_id: str
+    as_of: str
+    score: float | None
+    band: str
+    coverage: float
+    dimensions: dict[str, float]
+    model: str
+
+
+def run_tick(
+    store: Store, rows: Int64, scorer: Scorer, engine: AlertEngine, tick: int, last: int
+) -> tuple[list[Alert], Facts, Evaluation]:
+    """Evaluate these accounts at a tick: score, history, band, alerts. `last` is the tick before."""
+    hot = store.hot
+    stale = rows[(store.mark[rows] & SCORE != 0) & (hot["tick"][rows] != UNSET)]
+    if len(stale) and last != UNSET:
+        rescore(store, stale, scorer, last, Cause.EVENTS)  # what events moved, before the clock moves
+    f, e = rescore(store, rows, scorer, tick, Cause.CLOCK)
+    keep_history(store, rows, f, e.score)
+    changed = advance_bands(store, rows, f, e, scorer.model)
+    alerts = engine.at_tick(Tick(store, rows, f, e))
+    before = f.hot
+    changed |= (hot["pending_band"][rows] != before["pending_band"]) | (hot["due"][rows] != before["due"])
+    changed |= (hot["last_sub"][rows] != before["last_sub"]).any(axis=1)
+    changed |= (before["tick"] == UNSET) | (before["tick"] // DAY < tick // DAY)
+    changed |= store.mark[rows] & TOUCHED != 0
+    hot["tick"][rows] = hot["passed"][rows] = tick
+    store.mark[rows] &= ~np.uint8(TOUCHED)
+    store.mark[rows[changed]] |= ROW | LOOK
+    return alerts, f, e
+
+
+def tick_lines(store: Store, rows: Int64, f: Facts, e: Evaluation, model_hash: str) -> list[TickLine]:
+    """The accounts of a tick as lines of the tick log."""
+    as_of = iso(f.now)
+    return [
+        TickLine(
+            store.names[row],
+            as_of,
+            None if score == MISSING else score / 1000,
+            BANDS[band],
+            coverage / 1000,
+            {name: value / 1000 for name, value in named(e.sub[:, i]).items()},
+            model_hash,
+        )
+        for i, (row, score, coverage, band) in enumerate(
+            zip(rows.tolist(), e.score.tolist(), e.coverage.tolist(), store.hot["band"][rows].tolist(), strict=True)
+        )
+    ]
+
+
+def ended_now(store: Store, rows: Sequence[int]) -> list[tuple[int, bool, bool]]:
+    """For each row: (row, is ended by its registers, was ended at its last tick)."""
+    out = []
+    for row in rows:
+        hot = store.hot[row]
+        is_ended = hot["ended_ts"] != UNSET and hot["ended_ts"] >= hot["started_ts"]
+        out.append((row, bool(is_ended), bool(hot["flags"] & ENDED)))
+    return out
+
+
+def end_account(store: Store, row: int, tick: int, engine: AlertEngine) -> list[Alert]:
+    """The account ended: its alerts resolve, it has no band and is not scored."""
+    alerts = engine.ended(store, row, tick)
+    reset_bands(store, row)
+    store.hot["flags"][row] |= ENDED
+    store.mark[row] |= ROW | LOOK
+    return alerts
+
+
+def start_term(store: Store, row: int) -> None:
+    """The account came back: a fresh state, dated from its new start."""
+    store.reset(row)
+    fill_mrr(store, row)
+    store.touch(row)

@@ -1,0 +1,217 @@
+"""Faust's transport with whole record blocks: the consumer, its thread, and what a rebalance may not lose.
+
+One message of Faust carries all input blocks of a fetch, so the framework's cost per message is paid once per
+fetch. Faust keeps the group membership, the assignment and the recovery of the changelog. What is overridden
+here is guarded by tests/contract/test_overrides.py; Faust and aiokafka are pinned to a minor version.
+"""
+# ruff: noqa: SLF001 - aiokafka takes some settings and gives committed metadata only privately
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final, cast
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka import errors as kafka_errors
+from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import TopicPartition as KafkaTP
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from streams.fetch import RecordBlock, fetch
+from streams.flush import Flush
+from streams.intake import FetchedEnd, Intake, LogBehindError
+from streams.table import Fail
+
+_SLICE: Final = 2_000
+_MIN_FETCH_BYTES: Final = 65_536
+"""The broker waits `fetch_wait_ms` for that many, or under light load each event would be its own fetch."""
+_SHORT_S: Final = 0.05
+
+log = structlog.get_logger(__name__)
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that talks to the brokers; what is not `async` here is called from the main thread."""
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ANN401 - Faust's signature
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = cast("Transport", self.transport).fetch_wait_ms  # Faust: always 1500
+        consumer._fetch_min_bytes = _MIN_FETCH_BYTES
+        consumer._isolation_level = "read_committed"  # events of an aborted transaction never happened
+        return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,
+    ) -> Any:  # noqa: ANN401
+        if not self.consumer.flow_active:
+            return {}
+        if consumer._closed or consumer._fetcher._closed:
+            raise kafka_errors.ConsumerStoppedError
+        with consumer._fetcher._subscriptions.fetch_context():
+            return await fetch(consumer._fetcher, active_partitions, timeout or 0.0)
+
+    async def _commit(self, offsets: Any) -> bool:  # noqa: ANN401 - positions with metadata, not plain offsets
+        consumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        mine = {KafkaTP(*tp): position for tp, position in offsets.items() if tp in assigned}
+        try:
+            await consumer.commit(mine)
+        except (kafka_errors.CommitFailedError, kafka_errors.IllegalStateError) as error:
+            log.info("offsets not committed, as the group rebalances", error=str(error))
+            return False
+        return True
+
+    async def committed(self, partitions: Sequence[TP]) -> dict[TP, OffsetAndMetadata]:
+        """Committed offsets and metadata; partitions without any are left out."""
+        coordinator = self._ensure_consumer()._coordinator
+        found = await self.call_thread(
+            coordinator.fetch_committed_offsets, [KafkaTP(*tp) for tp in partitions]
+        )
+        return {TP(tp.topic, tp.partition): position for tp, position in found.items()}
+
+    def fetched_end(self, tp: TP) -> FetchedEnd | None:
+        """What the last fetch answer said about a partition; None before the first one."""
+        subscription = self._consumer._subscription.subscription if self._consumer else None
+        assignment = subscription.assignment if subscription else None
+        state = assignment.state_value(KafkaTP(*tp)) if assignment else None
+        if state is None or state.highwater is None:
+            return None
+        stable = state.lso if state.lso is not None and state.lso >= 0 else state.highwater
+        return FetchedEnd(stable, state.timestamp)
+
+    def rejoin(self) -> None:
+        """Ask the group for a new assignment."""
+        self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
+
+    async def leave(self) -> None:
+        """Leave the group at once, so that others need not wait for the session to time out."""
+        if self._consumer is not None:
+            await self.call_thread(self._consumer.stop)
+
+
+class Consumer(driver.Consumer):
+    """Whole blocks in, positions with metadata out."""
+
+    _thread: ConsumerThread
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def thread(self) -> ConsumerThread:
+        """The thread of this consumer."""
+        return self._thread
+
+    @property
+    def _wiring(self) -> Transport:
+        return cast("Transport", self.transport)
+
+    @property
+    def _settling(self) -> bool:
+        return bool(self.app.rebalancing or self.app.in_recovery)
+
+    # -- fetching
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109
+        """Blocks of the next fetch: each of the changelog by itself, those of the inputs as one message."""
+        intake = self._wiring.intake
+        if intake.missed and self.flow_active and not self._settling:
+            await self._seek_back()
+        fetched, _ = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if not fetched or self.should_stop:
+            return
+        blocks = [
+            each for whole in fetched.values() for each in cast("Any", whole).slices(_SLICE, generation)
+        ]
+        inputs = [block for block in blocks if not self._is_changelog_tp(block.tp)]
+        for block in blocks:
+            if self._is_changelog_tp(block.tp) and self._is_current(generation):
+                yield block.tp, _message([block], generation)  # or else the next recovery fetches it again
+        if inputs and self._is_current(generation) and not self._settling:
+            yield inputs[0].tp, _message(inputs, generation)
+        elif inputs:  # they would go into queues that are cleared when the rebalance ends
+            intake.missed = True
+
+    def _is_current(self, generation: int) -> bool:
+        return bool(self.flow_active and generation == self.app.consumer_generation_id)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109
+        active = active_partitions or set()
+        wanted = {tp for tp in active if self._is_changelog_tp(tp)}
+        if not self._settling:
+            wanted |= self._wiring.intake.wanted(active)
+        if not wanted:
+            await self.sleep(_SHORT_S)
+            return {}
+        # a fetch that leaves partitions out must not sleep on them when they are wanted again
+        patient = len(wanted) == len(active) and not self._buffered_partitions
+        return await super()._getmany(wanted, timeout if patient else _SHORT_S)
+
+    async def _seek_back(self) -> None:
+        try:
+            await self.perform_seek()
+        except kafka_errors.IllegalStateError as error:  # the next rebalance has begun; it seeks in the end
+            log.info("seek interrupted", error=str(error))
+            await self.sleep(_SHORT_S)
+
+    async def perform_seek(self) -> None:
+        """Put every input partition where it is to be read on, then let recovered partitions go live."""
+        intake = self._wiring.intake
+        intake.missed = True  # until this is through: Faust may cancel it and resume nevertheless
+        partitions = intake.partitions()
+        if partitions:
+            committed = await self._thread.committed(partitions)
+            earliest = await self.earliest_offsets(*partitions)
+            ends = await self.highwaters(*partitions)
+            try:
+                starts = intake.start_positions(committed, earliest, ends)
+            except LogBehindError as error:
+                self._wiring.fail(error)
+                raise
+            await self.seek_wait(starts)
+            intake.resume(starts, committed)
+        intake.missed = False
+
+    # -- committing
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ANN401
+        """Flush and commit. Faust calls it by its timer; nothing is written while ownership is unsettled."""
+        return False if self._settling else await self._wiring.flush.commit()
+
+    async def commit_positions(self, positions: Mapping[TP, OffsetAndMetadata]) -> bool:
+        """Commit offsets with their metadata; False if the group rebalances, which refuses them."""
+        return bool(await self._thread.commit(cast("Any", positions)))
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Flush while the epochs are still ours, then let Faust stop the flow."""
+        await self._wiring.flush.commit()
+        await super().on_partitions_revoked(revoked)
+
+
+class Transport(driver.Transport):
+    """Chosen by the scheme `accountpulse://` of the broker's address; wired by the composition root."""
+
+    Consumer = Consumer
+
+    def wire(self, intake: Intake, flush: Flush, fetch_wait_ms: int, fail: Fail) -> None:
+        """Hand over what the consumer needs; before the app is started."""
+        self.intake = intake
+        self.flush = flush
+        self.fetch_wait_ms = fetch_wait_ms
+        self.fail = fail
+
+
+def _message(blocks: list[RecordBlock], generation: int) -> ConsumerMessage:
+    """Faust's message around blocks; it goes by the name of the first one."""
+    tp, offset = blocks[0].tp, blocks[0].end - 1
+    value = cast("Any", blocks)  # BlockSchema leaves it alone
+    return ConsumerMessage(
+        tp.topic, tp.partition, offset, 0.0, 0, None, b"", value, None, 0, 0, tp, generation_id=generation
+    )

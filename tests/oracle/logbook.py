@@ -1,0 +1,79 @@
+"""Logs written by hand: events in words, told by the reference under a small model."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.oracle.histories import encoded
+from tests.oracle.instants import HOUR, millis
+from tests.oracle.reference import LogRecord, Outcome, run
+from tests.oracle.stories import NATURAL_SOURCE
+
+DEFAULT_MODEL: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[2] / "scoring" / "models" / "default.yaml").read_text("utf-8")
+)
+IDENTITY = [[0, 0], [10**9, 10**9]]
+
+
+@dataclass
+class Log:
+    """A log under construction; times as text (UTC) or ms."""
+
+    records: list[LogRecord] = field(default_factory=list)
+
+    def add(
+        self, kind: str, time: str | int, account: str = "a", /, *, at: str | int | None = None, **fields: Any
+    ) -> LogRecord:
+        """Append an event to the usual source of its type; `at` is its Kafka timestamp, else its own time."""
+        when = millis(time) if isinstance(time, str) else time
+        stamp = when if at is None else millis(at) if isinstance(at, str) else at
+        body = {
+            "type": kind,
+            "event_id": f"e{len(self.records)}",
+            "account_id": account,
+            "time": when,
+            **fields,
+        }
+        return self.append(NATURAL_SOURCE[kind], stamp, account.encode(), encoded(body))
+
+    def append(self, source: int, timestamp: int, key: bytes | None, value: bytes | None) -> LogRecord:
+        """Append a record as it is."""
+        self.records.append(LogRecord(source, len(self.records), timestamp, key, value))
+        return self.records[-1]
+
+    def told(
+        self, model: dict[str, Any], *, tick: int = HOUR, grace: int = 0, until: str | None = None
+    ) -> Outcome:
+        """What the reference says about the log."""
+        end = None if until is None else millis(until)
+        return run(self.records, model=model, tick=tick, grace=grace, until=end)
+
+
+def model_of(**dimensions: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The default model with other dimensions (weight 1 each for low_touch), without onboarding and ceilings.
+
+    A dimension is given by its signals and their options; a signal without a curve shows its x as it is.
+    """
+    model = copy.deepcopy(DEFAULT_MODEL)
+    model["lifecycle"]["onboarding_days"] = 0
+    model["ceilings"] = {}
+    model["dimensions"] = {
+        name: {
+            "weight": {"low_touch": 1, "high_touch": 3},
+            "signals": {
+                signal: {"weight": 1, "curve": IDENTITY, **options} for signal, options in signals.items()
+            },
+        }
+        for name, signals in dimensions.items()
+    }
+    return model
+
+
+def answered(**options: Any) -> dict[str, Any]:
+    """A model whose score is the newest csat answer of one respondent, without noticeable decay."""
+    return model_of(sentiment={"csat": {"half_life_days": 10**9}}) | options
