@@ -18,7 +18,8 @@ from alerts.rules.base import LevelRule, Tick
 from alerts.rules.complaint import Complaint
 from scoring.bands import velocity
 from scoring.layout import ENDED, MISSING
-from scoring.model import Model
+from scoring.evaluate import Scorer
+from scoring.facts import Facts
 from scoring.record import attributes, band_name
 from scoring.state import ROW, Store
 from scoring.tail import FactState, LevelState, Tail
@@ -33,9 +34,11 @@ _EMPTY = Tail()
 
 
 class AlertEngine:
-    """The rules a model switches on."""
+    """The rules that the model of a scorer switches on."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, scorer: Scorer) -> None:
+        model = scorer.model
+        self._scorer = scorer
         self._hash = model.hash
         self.levels: list[LevelRule] = []
         if model.rules.band_entered is not None:
@@ -144,14 +147,21 @@ class AlertEngine:
                 level = _level(tail, rule.name)
                 if level.phase in (Code.FIRING, Code.NO_DATA) or (level.episode and now - level.since <= _RECENT):
                     phase = Phase.RESOLVED if level.phase in (Code.INACTIVE, Code.PENDING) else Phase.FIRING
-                    episode = str(level.episode)
-                    out.append(self._alert(store, row, rule, phase, Reason.TAKEOVER, episode, level.since, now, []))
+                    evidence = self._evidence(store, row, rule) if phase is Phase.FIRING else []
+                    # `tick` stays that of the transition: an old alert is a cold start, not news.
+                    args = (str(level.episode), level.since, level.since, evidence)
+                    out.append(self._alert(store, row, rule, phase, Reason.TAKEOVER, *args))
             if self.complaint is not None:
                 for item, fact in tail.facts.get(self.complaint.name, {}).items():
                     if fact.firing or now - fact.tick <= _RECENT:
                         phase = Phase.FIRING if fact.firing else Phase.RESOLVED
                         out.append(self._fact_alert(store, row, self.complaint, phase, Reason.TAKEOVER, item, fact.at, fact.tick))
         return out
+
+    def _evidence(self, store: Store, row: int, rule: LevelRule) -> list[Evidence]:
+        rows = np.array([row])
+        facts = Facts(store, rows, int(store.hot["tick"][row]))
+        return rule.evidence(Tick(store, rows, facts, self._scorer.evaluate(facts)), 0)
 
     def _alert(
         self, store: Store, row: int, rule: LevelRule | Complaint, phase: Phase, reason: Reason, episode: str, at: int, tick: int,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scoring.evaluate import Evaluation, combine
 from scoring.facts import Facts
-from scoring.layout import BANDS, HISTORY_DAYS, MISSING, D
+from scoring.layout import BANDS, HISTORY_DAYS, MISSING
 from scoring.model import Model
 from scoring.state import Store
 from scoring.times import DAY, HOUR, UNSET, Int64
@@ -28,22 +28,24 @@ def advance_bands(store: Store, rows: Int64, f: Facts, e: Evaluation, model: Mod
     ceiling = ceilings(f, model)
     capped = (candidate == INSUFFICIENT) | (candidate > ceiling)
     candidate = np.where((ceiling < _NO_CEILING) & capped, ceiling, candidate)
-    pulled = (ceiling < _NO_CEILING) & (candidate == ceiling) & (candidate < band)
+    above = (band > ceiling) & (ceiling < _NO_CEILING)
     hold = HOUR * np.array([model.bands.hold_hours.get(name, 0) for name in BANDS])[candidate]
     pending = hot["pending_band"][rows].astype(np.int64)
     since = np.where(pending == candidate, hot["pending_since"][rows], now)
     moves = candidate != band
-    now_due = moves & ((band == INSUFFICIENT) | pulled | (now - since >= hold))
+    now_due = moves & ((band == INSUFFICIENT) | (above & (candidate == ceiling)) | (now - since >= hold))
     waits = moves & ~now_due
+    target = np.where(now_due, candidate, np.where(above, ceiling, band))
     hot["pending_band"][rows] = np.where(waits, candidate, MISSING)
     hot["pending_since"][rows] = np.where(waits, since, UNSET)
     hot["due"][rows] = np.where(waits, since + hold, UNSET)
-    changed = rows[now_due]
-    hot["previous_band"][changed] = band[now_due]
-    hot["band"][changed] = candidate[now_due]
+    changes = target != band
+    changed = rows[changes]
+    hot["previous_band"][changed] = band[changes]
+    hot["band"][changed] = target[changes]
     hot["band_since"][changed] = now
     _remember(store, rows, e)
-    return now_due
+    return changes
 
 
 def _candidate(band: Int64, e: Evaluation, up: Int64, model: Model) -> Int64:
@@ -112,12 +114,12 @@ def velocity(store: Store, rows: Int64, now: int, score: Int64, days: int) -> li
     return [c if k else None for c, k in zip(change.tolist(), known.tolist(), strict=True)]
 
 
-def reset_bands(store: Store, row: int) -> None:
+def reset_bands(store: Store, row: int, now: int) -> None:
     """An account that ended has no band."""
     hot = store.hot
-    hot["previous_band"][row] = hot["band"][row]
-    hot["band"][row] = INSUFFICIENT
+    if hot["band"][row] != INSUFFICIENT:
+        hot["previous_band"][row] = hot["band"][row]
+        hot["band"][row], hot["band_since"][row] = INSUFFICIENT, now
     hot["pending_band"][row] = hot["score"][row] = MISSING
     hot["pending_since"][row] = hot["due"][row] = UNSET
     hot["coverage"][row] = 0
-    hot["last_sub"][row] = np.full(D, MISSING)

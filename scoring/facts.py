@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scoring.curves import distinct
 from scoring.fold.usage import FEATURE_BITS, USER_BITS
-from scoring.layout import DAYS, MISSING, MONTHS, RINGS, WEEKS
+from scoring.layout import DAYS, MISSING, MONTHS, RINGS, WEEK_SLOTS, WEEKS
 from scoring.state import Store
 from scoring.times import DAY, HOUR, UNSET, Int64, month_of
 
@@ -78,21 +78,30 @@ class Facts:
         words = self.hot["active"] & np.array(mask, np.uint64)
         return np.bitwise_count(words).sum(axis=1, dtype=np.int64)
 
+    @property
+    def _weeks(self) -> list[int]:
+        """Slots of the five weeks up to now."""
+        return [week % WEEK_SLOTS for week in range(self.today // 7 - WEEKS + 1, self.today // 7 + 1)]
+
+    def most_active_users(self) -> Int64:
+        """Largest number of active users reported in the five weeks up to now."""
+        return self.hot["users_max"][:, self._weeks].max(axis=1).astype(np.int64)
+
     def features_used(self) -> Int64:
         """Distinct features of the five weeks up to now, in thousandths."""
-        union = np.bitwise_or.reduce(self.hot["features"], axis=1)
+        union = np.bitwise_or.reduce(self.hot["features"][:, self._weeks], axis=1)
         return distinct(np.bitwise_count(union).astype(np.int64), FEATURE_BITS)
 
     def users(self) -> Int64:
         """Distinct users of the five weeks up to now, in thousandths (see `curves.distinct` for the error)."""
-        union = np.bitwise_or.reduce(self.hot["users"], axis=1)
+        union = np.bitwise_or.reduce(self.hot["users"][:, self._weeks], axis=1)
         return distinct(np.bitwise_count(union).sum(axis=1, dtype=np.int64), USER_BITS)
 
     def regular_users(self) -> Int64:
         """Distinct users seen in two or more of those weeks, in thousandths."""
         once = np.zeros((len(self), 4), np.uint64)
         again = np.zeros_like(once)
-        for week in range(WEEKS):
+        for week in self._weeks:
             bits = self.hot["users"][:, week]
             again |= once & bits
             once |= bits

@@ -23,7 +23,9 @@ BANDS: Final = ("insufficient_data", "red", "amber", "green")
 SURVEY_KINDS: Final = ("nps", "csat", "ces")
 MISSING: Final = -1
 WEEKS: Final = 5
-"""Weekly sketches kept: the current week and four before it."""
+"""Weeks that sketches look back on: the current one and four before it."""
+WEEK_SLOTS: Final = WEEKS + 1
+"""Weekly sketches kept: one more, because the rings open the next tick's week while scores still stand at the last tick."""
 RECENT_IDS: Final = 32
 HISTORY_DAYS: Final = 100
 MONTHS: Final = 14
@@ -36,13 +38,13 @@ HOT: Final = np.dtype(
         ("fence", "<i8", 6), ("last_seen", "<i8", 6), ("tick", "<i8"), ("passed", "<i8"), ("first_ts", "<i8"), ("created_ts", "<i8"), ("started_ts", "<i8"),
         ("ended_ts", "<i8"), ("first_value_ts", "<i8"), ("churn_notice_ts", "<i8"), ("auto_renew_on_ts", "<i8"), ("urgent_since", "<i8"),
         ("oldest_due", "<i8"), ("survey_ts", "<i8", 3), ("band_since", "<i8"), ("pending_since", "<i8"), ("due", "<i8"), ("version", "<i8"),
-        ("id_count", "<i8"), ("mrr", "<i8", MONTHS), ("recent_ids", "<u8", RECENT_IDS), ("users", "<u8", (WEEKS, 4)),
-        ("features", "<u8", WEEKS), ("active", "<u8", 2), ("alerts", "<u8"), ("day", "<i4"), ("term", "<i4"), ("seats", "<i4"),
-        ("users_max", "<i4", WEEKS), ("survey_mean", "<i4", 3), ("survey_n", "<i4", 3), ("score", "<i4"), ("coverage", "<i4"),
+        ("id_count", "<i8"), ("mrr", "<i8", MONTHS), ("recent_ids", "<u8", RECENT_IDS), ("users", "<u8", (WEEK_SLOTS, 4)),
+        ("features", "<u8", WEEK_SLOTS), ("active", "<u8", 2), ("alerts", "<u8"), ("day", "<i4"), ("term", "<i4"), ("seats", "<i4"),
+        ("users_max", "<i4", WEEK_SLOTS), ("survey_mean", "<i4", 3), ("survey_n", "<i4", 3), ("score", "<i4"), ("coverage", "<i4"),
         ("last_sub", "<i4", D), ("contribution", "<i4", D), ("event_part", "<i4", D), ("pub_contribution", "<i4", D),
         ("pub_score", "<i4"), ("pub_coverage", "<i4"), ("pub_day", "<i4"), ("touched", "<u4"), ("history", "<i2", HISTORY_DAYS),
         ("tier", "i1"), ("auto_renew", "i1"), ("band", "i1"), ("previous_band", "i1"), ("pending_band", "i1"), ("pub_band", "i1"),
-        ("flags", "u1"), ("marks", "u1"),
+        ("flags", "u1"), ("marks", "u1"), ("pad", "u1", 4),
     ]
 )  # fmt: skip
 

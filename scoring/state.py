@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.layout import DAYS, HOT, MATRICES, MONTHS, RINGS, WEEKS, blank
+from scoring.layout import DAYS, HOT, MATRICES, MONTHS, RINGS, WEEK_SLOTS, blank
 from scoring.tail import Tail
 from scoring.times import UNSET, Int64, month_of_day
 
@@ -139,9 +139,9 @@ def roll_columns(hot: NDArray[Any], matrices: dict[str, NDArray[Any]], day: int,
         matrix = matrices[ring.matrix]
         for bucket in _begun(day // ring.days, today // ring.days, ring.size):
             matrix[:, ring.offset + bucket % ring.size] = 0
-    for week in _begun(day // 7, today // 7, WEEKS):
+    for week in _begun(day // 7, today // 7, WEEK_SLOTS):
         for name in ("users", "features", "users_max"):
-            hot[name][:, week % WEEKS] = 0
+            hot[name][:, week % WEEK_SLOTS] = 0
     keep = [(1 << 64) - 1, (1 << 64) - 1]
     for d in _begun(day, today, DAYS):
         keep[d % DAYS // 64] &= ~(1 << d % 64)

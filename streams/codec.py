@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+import typing
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 
-from scoring.events import EVENT_TYPES, MAX_VALUE_BYTES, AnyEvent, Invoice, Survey, decode, normalised_score
+from scoring.events import EVENT_TYPES, MAX_VALUE_BYTES, TYPE_NAMES, AnyEvent, Invoice, Survey, decode, normalised_score
 from scoring.times import UNSET, Int64, parse, parse_column
 
 FUTURE_MS: Final = 10 * 60_000
@@ -119,7 +120,7 @@ def _decode_one_by_one(
                 index.append(i)
                 continue
             except msgspec.ValidationError as error:
-                reject = _schema_reason(str(error)), str(error)
+                reject = _schema_reason(value or b"", str(error)), str(error)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 reject = "malformed", str(error)
         rejects.append(Reject(i, *reject))
@@ -136,10 +137,29 @@ def _refuse_bytes(key: bytes | None, value: bytes | None) -> tuple[str, str] | N
     return None
 
 
-def _schema_reason(message: str) -> str:
-    if message.endswith("`$.type`") or "missing required field `type`" in message:
-        return "unknown_type"
-    return "unknown_action" if message.endswith("`$.action`") else "invalid"
+class _Head(msgspec.Struct):
+    type: Any = None
+    action: Any = None
+
+
+_head = msgspec.json.Decoder(_Head).decode
+_ACTIONS: Final = {
+    name: frozenset(typing.get_args(typing.get_type_hints(cls)["action"]))
+    for name, cls in zip(TYPE_NAMES, EVENT_TYPES, strict=True)
+    if "action" in cls.__struct_fields__
+}
+
+
+def _schema_reason(value: bytes, message: str) -> str:
+    """An unknown type or action explains all that is wrong behind it, so it comes first."""
+    try:
+        head = _head(value)
+    except msgspec.ValidationError:
+        return "invalid"
+    if "expected `object`" in message.lower() or not isinstance(head.type, str) or head.type not in TYPE_NAMES:
+        return "unknown_type" if "expected `object`" not in message.lower() else "invalid"
+    known = _ACTIONS.get(head.type)
+    return "unknown_action" if known and isinstance(head.action, str) and head.action not in known else "invalid"
 
 
 def _admit(

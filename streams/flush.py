@@ -133,6 +133,11 @@ class Flush:
             raise
         return True
 
+    def _refuse_after_failure(self) -> None:
+        """Folding goes on while rows are encoded: if it failed, some of them may be half changed."""
+        if self.failed:
+            raise RuntimeError("nothing is written after a failure")
+
     def _on_fenced(self, cut: _Cut, error: FencedError) -> None:
         """A newer owner exists: what was encoded is lost, so the state must be recovered from the log."""
         self.fenced += 1
@@ -145,6 +150,7 @@ class Flush:
         share = TimeShare()
         for number, state in self._table.live().items():
             await self._encode(cut, number, state, share)
+        self._refuse_after_failure()
         await asyncio.gather(self._writer.write(cut.scores), self._notify(cut.notices))
         self._table.written(await self._writer.write(cut.rows))
         await self._renew(cut)
@@ -191,6 +197,7 @@ class Flush:
             if state.scores_pending:
                 cut.states[number] = state
                 await self._encode_scores(cut.scores, number, state, share)
+        self._refuse_after_failure()
         await self._writer.write(cut.scores)
 
     async def _notify(self, notices: Iterable[tuple[TP, list[tuple[bytes | None, bytes]]]]) -> None:

@@ -7,8 +7,9 @@ before it ended: what was lost in a rebalance or a seek is noticed and fetched a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import structlog
@@ -95,6 +96,7 @@ class Intake:
         self._dead = dead
         self._fail = fail
         self._brake = Brake(share=settings.dead_letter_share, window=settings.dead_letter_window)
+        self._known_dead = 0
         self._paused: set[TP] = set()
         self._touched: dict[TP, float] = {}
         self._advancing: dict[int, asyncio.Task[None]] = {}
@@ -143,19 +145,27 @@ class Intake:
         """
         starts: dict[TP, int] = {}
         for tp, end in ends.items():
-            first = earliest[tp]
-            known = committed[tp].offset if tp in committed else None
-            start = known if tp.partition in self._table.fresh else self.positions.get(tp, known)
-            if start is not None and start > end:
+            start, known = self._known(tp, committed)
+            if known > end:
                 raise LogBehindError(
-                    f"{tp.topic}[{tp.partition}] ends at offset {end}, but was read up to {start}: the topic "
+                    f"{tp.topic}[{tp.partition}] ends at offset {end}, but was read up to {known}: the topic "
                     "was created anew; use a new group and a new topic prefix, or restore the topic"
                 )
+            first = earliest[tp]
             if start is not None and start < first:
                 log.error("records were deleted before they were read", topic=tp.topic,
                           partition=tp.partition, first=start, records=first - start)  # fmt: skip
             starts[tp] = max(first, start or 0)
         return starts
+
+    def _known(self, tp: TP, committed: Mapping[TP, Committed]) -> tuple[int | None, int]:
+        """Where to read on, None for the beginning; and how far the partition was read at any time."""
+        position = committed[tp].offset if tp in committed else None
+        if self._live(tp.partition):
+            position = self.positions.get(tp, position)
+        state = self._table.states.get(tp.partition)
+        # the broker forgets what was committed when a topic is deleted, the rows do not
+        return position, max(position or 0, state.seen(self._sources[tp.topic]) + 1 if state else 0)
 
     def resume(self, starts: Mapping[TP, int], committed: Mapping[TP, Committed]) -> None:
         """The consumer stands at `starts`: recovered partitions go live, live ones read on."""
@@ -179,8 +189,9 @@ class Intake:
         """Feed blocks and let their partitions advance."""
         share, fed, began = TimeShare(), set(), time.monotonic()
         for block in blocks:
-            if self._feed(block):
-                fed.add(block.tp.partition)
+            with self._fatal():
+                if self._feed(block):
+                    fed.add(block.tp.partition)
             await share.pause()
         tasks = [task for number in fed if (task := self.advance(number)) is not None]
         if (
@@ -209,15 +220,16 @@ class Intake:
         self.positions[tp] = block.end
         if not records:
             return False
-        dead = self._dead()
         state.feed(self._sources[tp.topic], records)
         self._touched[tp], self.last_record_ms[tp] = time.monotonic(), records[-1].timestamp
         self.uncommitted += len(records)
-        self._watch(len(records), self._dead() - dead)
+        self._watch(len(records))
         return True
 
-    def _watch(self, records: int, dead: int) -> None:
-        self._brake.add(records, dead)
+    def _watch(self, records: int) -> None:
+        dead = self._dead()
+        self._brake.add(records, dead - self._known_dead)
+        self._known_dead = dead
         if self._brake.tripped:
             share, window = self._settings.dead_letter_share, self._settings.dead_letter_window
             self._fail(
@@ -252,7 +264,7 @@ class Intake:
         state = self._live(number)
         if running is None and state is not None and not self.closed:
             running = asyncio.create_task(self._advance(number, state))
-            running.add_done_callback(self._advanced)
+            running.add_done_callback(lambda task: task.cancelled() or task.exception())  # reported already
             self._advancing[number] = running
         return running
 
@@ -264,14 +276,19 @@ class Intake:
     async def _advance(self, number: int, state: Partition) -> None:
         share = TimeShare()
         try:
-            for _ in state.advance(self._clock(), self.idle(number)):
-                await share.pause()
-                if self._table.states.get(number) is not state or self.closed:
-                    return
+            with self._fatal():
+                for _ in state.advance(self._clock(), self.idle(number)):
+                    await share.pause()
+                    if self._table.states.get(number) is not state or self.closed:
+                        return
         finally:
             del self._advancing[number]
 
-    def _advanced(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
+    @contextlib.contextmanager
+    def _fatal(self) -> Iterator[None]:
+        """Report an error at once, before anything can be flushed: the state it left may be half changed."""
+        try:
+            yield
+        except Exception as error:
             self._fail(error)
+            raise

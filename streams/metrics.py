@@ -13,7 +13,6 @@ from enum import StrEnum
 from importlib.metadata import version
 from typing import Final, NamedTuple, Protocol
 
-from faust.types import TP
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
@@ -82,6 +81,7 @@ class Totals(Protocol):
 
 
 Samples = dict[tuple[str, ...], float]
+"""Label values to value."""
 
 
 class WorkerCollector(Collector):
@@ -124,9 +124,9 @@ class WorkerCollector(Collector):
         return {
             "events": {(_source(source), fate): n for (source, fate), n in self._totals.events.items()},
             "dead_letters": {(reason,): n for reason, n in self._totals.dead.items()},
-            "alert_transitions": dict(self._totals.transitions),
+            "alert_transitions": {key: n for key, n in self._totals.transitions.items()},  # noqa: C416 - widens the key
             "accounts": {(): sum(state.accounts for state in states)},
-            "scores": dict(bands),
+            "scores": {key: n for key, n in bands.items()},  # noqa: C416
             "build_info": {build: 1},
         }
 
@@ -148,13 +148,14 @@ class WorkerCollector(Collector):
 
     def _log(self) -> dict[str, Samples]:
         now, live = self._clock(), self._table.live()
-        clocks = {
+        clocks: Samples = {
             (str(n),): (now - state.clock_ms) / 1000 for n, state in live.items() if state.clock_ms >= 0
         }
         events: Samples = {(source,): 0 for source in SOURCES} if live else {}
-        seconds = dict(events)
+        seconds: Samples = dict(events)
         for tp in self._intake.partitions():
-            lag, key = self._intake.lag(tp), (self._intake.source_name(tp),)
+            key: tuple[str, ...] = (self._intake.source_name(tp),)
+            lag = self._intake.lag(tp)
             events[key] = events.get(key, 0) + lag
             if lag and tp in self._intake.last_record_ms:
                 age = (now - self._intake.last_record_ms[tp]) / 1000

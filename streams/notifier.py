@@ -1,272 +1,32 @@
-"""The notifier role: reads the alerts topic and delivers to each sink, one consumer group per sink.
+"""The notifier role: delivers alerts to every sink, each in a consumer group of its own.
 
-What is committed is the contiguous prefix of alerts that met their fate: a crash repeats the rest, and the
-delivery log drops what of it was sent. A sink that stands still holds up neither the other sinks nor its own
-group membership.
+A sink that is down delays nobody but itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
-import time
-from collections import deque
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Sequence
 
-import msgspec
-import structlog
-from aiokafka import (
-    AIOKafkaConsumer,
-    AIOKafkaProducer,
-    ConsumerRebalanceListener,
-    ConsumerRecord,
-    TopicPartition,
-)
-from aiokafka.errors import KafkaError
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from aiokafka import AIOKafkaProducer
+from prometheus_client import CollectorRegistry
 
-from alerts.delivery import HOUR_MS, Backoff, Deliverer, Fate
-from alerts.model import decode_alert
-from alerts.sinks.base import Sink, SinkError, SinkUnavailableError, load
+from alerts.sinks.base import Sink, SinkUnavailableError, load
 from alerts.sinks.stdout import Stdout
 from alerts.sinks.webhook import Webhook
-from streams import dead_letters
 from streams.clock import wall_ms
 from streams.delivery_log import RedisDeliveryLog, connect
 from streams.kafka_clients import client_arguments
+from streams.probes import ProbeServer, Readiness
 from streams.settings import Settings
-
-MAX_IN_FLIGHT: Final = 256
-"""Alerts of one sink between fetch and fate."""
-POLL_S: Final = 0.2
-COMMIT_S: Final = 1.0
-DRAIN_S: Final = 5.0
-"""Time for requests under way at shutdown and before a partition is given up."""
-_DAY_MS: Final = 24 * HOUR_MS
-_MALFORMED: Final = "malformed"
-logger = structlog.get_logger(__name__)
+from streams.sink_consumer import Metrics, SinkConsumer
+from streams.topics import partition_counts
 
 
-class Metrics:
-    """What the notifier counts; labels are sinks and fates, never accounts."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.deliveries = Counter(
-            "accountpulse_deliveries", "Alerts by sink and fate.", ["sink", "fate"], registry=registry
-        )
-        self.retries = Counter(
-            "accountpulse_delivery_retries",
-            "Attempts that failed and are repeated.",
-            ["sink"],
-            registry=registry,
-        )
-        self.waiting = Gauge(
-            "accountpulse_deliveries_waiting",
-            "Alerts read and not yet delivered.",
-            ["sink"],
-            registry=registry,
-        )
-
-
-class Prefix:
-    """The offsets of one partition under way; knows up to where everything is done."""
-
-    def __init__(self, start: int) -> None:
-        """`start` is the first offset to be read."""
-        self.position = start
-        """Next offset to commit."""
-        self._open: deque[int] = deque()
-        self._done: set[int] = set()
-
-    def start(self, offset: int) -> None:
-        """Takes up an offset; they come in ascending order."""
-        self._open.append(offset)
-
-    def finish(self, offset: int) -> None:
-        """Marks it as done, in any order."""
-        self._done.add(offset)
-        while self._open and self._open[0] in self._done:
-            done = self._open.popleft()
-            self._done.remove(done)
-            self.position = done + 1
-
-
-class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    """Feeds one sink from the alerts topic."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        sink: Sink,
-        log: RedisDeliveryLog,
-        producer: AIOKafkaProducer,
-        *,
-        metrics: Metrics,
-        backoff: Backoff | None = None,
-    ) -> None:
-        self._settings = settings
-        self._sink = sink
-        self._producer = producer
-        self._metrics = metrics
-        self._deliverer = Deliverer(
-            sink,
-            log,
-            cold_start_hours=settings.engine.cold_start_hours,
-            backoff=backoff,
-            on_retry=self._retrying,
-        )
-        self._prefixes: dict[TopicPartition, Prefix] = {}
-        self._fresh: set[TopicPartition] = set()
-        self._committed: dict[TopicPartition, int] = {}
-        self._tasks: dict[asyncio.Task[None], TopicPartition] = {}
-        self._failure: BaseException | None = None
-        self._next_commit = 0.0
-        self._consumer = _consumer(settings, sink.name)
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Delivers until `stop`; then what is under way gets DRAIN_S seconds, and the prefix is committed.
-
-        Raises:
-            KafkaError: A dead letter could not be written; nothing from there on is committed.
-        """
-        self._consumer.subscribe([f"{self._settings.topic_prefix}alerts"], listener=self)
-        try:
-            await self._consumer.start()
-            while not stop.is_set() and self._failure is None:
-                await self._step()
-            await self._settle(self._prefixes.keys())
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await self._consumer.stop()
-        if self._failure:
-            raise self._failure
-
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Finishes or abandons what is under way; what is abandoned is read again by the next owner."""
-        await self._settle(revoked)
-        self._fresh.difference_update(revoked)
-        for partition in revoked:
-            self._prefixes.pop(partition, None)
-            self._committed.pop(partition, None)
-
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Notes them; the loop opens them, since fetching goes on while this callback runs."""
-        self._fresh.update(assigned)
-
-    async def _open(self) -> None:
-        """Starts where the group left off; a sink that is new starts `cold_start_hours` back, not a week."""
-        for partition in tuple(self._fresh):
-            committed = await self._consumer.committed(partition)
-            start = await self._recent(partition) if committed is None else committed
-            if partition in self._fresh:
-                self._consumer.seek(partition, start)  # also drops what was fetched before
-                self._prefixes[partition] = Prefix(start)
-                self._fresh.remove(partition)
-
-    async def _recent(self, partition: TopicPartition) -> int:
-        since = wall_ms() - int(self._settings.engine.cold_start_hours * HOUR_MS)
-        end = (await self._consumer.end_offsets([partition]))[
-            partition
-        ]  # first: records that come now are kept
-        found = (await self._consumer.offsets_for_times({partition: since}))[partition]
-        return int(end if found is None else found.offset)
-
-    async def _step(self) -> None:
-        try:
-            await self._open()
-        except KafkaError as error:
-            logger.warning("start_unknown", sink=self._sink.name, error=type(error).__name__)
-            await asyncio.sleep(POLL_S)
-            return
-        free = MAX_IN_FLIGHT - len(self._tasks)
-        if free > 0:
-            batches = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=free)
-            for partition, records in batches.items():
-                if prefix := self._prefixes.get(partition):
-                    for record in records:
-                        self._start(partition, prefix, record)
-        else:
-            await asyncio.wait(self._tasks, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
-        self._metrics.waiting.labels(self._sink.name).set(len(self._tasks))
-        if time.monotonic() >= self._next_commit:
-            await self._commit(self._prefixes.keys())
-            self._next_commit = time.monotonic() + COMMIT_S
-
-    def _start(self, partition: TopicPartition, prefix: Prefix, record: ConsumerRecord) -> None:
-        prefix.start(record.offset)
-        task = asyncio.create_task(self._handle(prefix, record))
-        self._tasks[task] = partition
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
-        if not task.cancelled() and (error := task.exception()):
-            self._failure = self._failure or error
-
-    async def _handle(self, prefix: Prefix, record: ConsumerRecord) -> None:
-        fate, account = _MALFORMED, None
-        try:
-            alert = decode_alert(record.value or b"")
-        except msgspec.DecodeError as error:
-            await self._bury(record, _MALFORMED, str(error))
-        else:
-            outcome = await self._deliverer.deliver(alert, record.timestamp)
-            fate, account = outcome.fate.value, alert.account_id
-            if outcome.fate is Fate.UNDELIVERABLE:
-                await self._bury(record, fate, outcome.detail)
-        self._metrics.deliveries.labels(self._sink.name, fate).inc()
-        logger.info(
-            "alert_handled", sink=self._sink.name, fate=fate, account_id=account, offset=record.offset
-        )
-        prefix.finish(record.offset)
-
-    async def _bury(self, record: ConsumerRecord, reason: str, detail: str) -> None:
-        letter = dead_letters.DeadLetter.of(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            timestamp=record.timestamp,
-            reason=reason,
-            detail=f"{self._sink.name}: {detail}",
-            key=record.key,
-            value=record.value,
-        )
-        topic = f"{self._settings.topic_prefix}dead-letters"
-        await self._producer.send_and_wait(topic, dead_letters.encode(letter), key=record.key)
-
-    def _retrying(self, error: SinkError) -> None:
-        self._metrics.retries.labels(self._sink.name).inc()
-        logger.warning(
-            "delivery_retry", sink=self._sink.name, error=str(error), retry_after=error.retry_after
-        )
-
-    async def _settle(self, partitions: Collection[TopicPartition]) -> None:
-        """Waits for what is under way, cancels what takes longer, commits."""
-        if tasks := [task for task, partition in self._tasks.items() if partition in partitions]:
-            _, late = await asyncio.wait(tasks, timeout=DRAIN_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        await self._commit(partitions)
-
-    async def _commit(self, partitions: Collection[TopicPartition]) -> None:
-        offsets = {
-            partition: self._prefixes[partition].position
-            for partition in partitions
-            if partition in self._prefixes
-            and self._committed.get(partition) != self._prefixes[partition].position
-        }
-        if not offsets:
-            return
-        try:
-            await self._consumer.commit(offsets)
-        except KafkaError as error:
-            # The group moved on or the broker is away: what was sent stands in the delivery log.
-            logger.warning("commit_failed", sink=self._sink.name, error=type(error).__name__)
-        else:
-            self._committed.update(offsets)
+class MissingTopicError(OSError):
+    """A topic the role needs does not exist; the message says how to get it."""
 
 
 def create_sinks(settings: Settings, installed: Sequence[str] = ()) -> list[Sink]:
@@ -291,39 +51,58 @@ def create_sinks(settings: Settings, installed: Sequence[str] = ()) -> list[Sink
 async def run(
     settings: Settings, sinks: Sequence[Sink], registry: CollectorRegistry, stop: asyncio.Event
 ) -> None:
-    """Delivers to all sinks until `stop`; closes the sinks.
+    """Delivers to all sinks until `stop`, with probes; closes the sinks.
 
     Raises:
         KafkaError: Kafka cannot be reached at the start, or a dead letter cannot be written.
-        OSError: A certificate file is unusable.
+        MissingTopicError: Topics are not there yet.
+        OSError: A certificate file is unusable, or the port of the probes is taken.
     """
     log = RedisDeliveryLog(
         connect(settings.redis), prefix=settings.redis.prefix, days=settings.sinks.log_days
     )
-    producer = AIOKafkaProducer(**client_arguments(settings.kafka), enable_idempotence=True)
-    metrics = Metrics(registry)
     try:
-        await producer.start()
-        async with asyncio.TaskGroup() as group:
-            for sink in sinks:
-                group.create_task(SinkConsumer(settings, sink, log, producer, metrics=metrics).run(stop))
+        await _require_topics(settings)
+        async with _producer(settings) as producer:
+            metrics = Metrics(registry)
+            feeds = [SinkConsumer(settings, sink, log, producer, metrics=metrics) for sink in sinks]
+            async with _probes(settings, feeds, registry), asyncio.TaskGroup() as group:
+                for feed in feeds:
+                    group.create_task(feed.run(stop))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     finally:
-        await producer.stop()
         await asyncio.gather(*(sink.close() for sink in sinks), log.close(), return_exceptions=True)
 
 
-def _consumer(settings: Settings, sink: str) -> AIOKafkaConsumer:
-    kafka = settings.kafka
-    return AIOKafkaConsumer(
-        **client_arguments(kafka),
-        group_id=f"{kafka.group}-notifier-{sink}",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        session_timeout_ms=int(kafka.session_timeout * 1000),
-        heartbeat_interval_ms=int(kafka.heartbeat_interval * 1000),
-        # A sink that stands still is no reason to leave the group: the session time-out finds the dead.
-        max_poll_interval_ms=_DAY_MS,
-        rebalance_timeout_ms=int(max(2 * DRAIN_S, kafka.session_timeout) * 1000),
-    )
+async def _require_topics(settings: Settings) -> None:
+    needed = {settings.topic_prefix + name for name in ("alerts", "dead-letters")}
+    if missing := needed - (await partition_counts(settings)).keys():
+        names = ", ".join(sorted(missing))
+        raise MissingTopicError(f"topics are missing: {names}; create them: accountpulse topics create")
+
+
+@contextlib.asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(**client_arguments(settings.kafka), enable_idempotence=True)
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        await producer.stop()
+
+
+@contextlib.asynccontextmanager
+async def _probes(
+    settings: Settings, feeds: Sequence[SinkConsumer], registry: CollectorRegistry
+) -> AsyncIterator[None]:
+    def readiness() -> Readiness:
+        reasons = [f"{feed.sink} has no place in its group yet" for feed in feeds if not feed.joined]
+        return Readiness(ready=not reasons, reasons=reasons)
+
+    server = ProbeServer(readiness, registry)
+    await server.start(settings.probes.host, settings.probes.port)
+    try:
+        yield
+    finally:
+        await server.close()

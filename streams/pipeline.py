@@ -19,7 +19,7 @@ from alerts.model import Alert, encode_alert
 from scoring.events import SOURCES, AnyEvent
 from scoring.evaluate import Scorer
 from scoring.fold.apply import TERM_CODES, TICKET, fold, forget
-from scoring.layout import BANDS, ENDED, TIERS
+from scoring.layout import BANDS, DAYS, ENDED, TIERS
 from scoring.record import encode_score
 from scoring.row import encode_rows, restore_rows
 from scoring.state import LOOK, ROW, TOUCHED, Store
@@ -78,6 +78,8 @@ class Partition:
         self.store = Store()
         self.clock_ms = UNSET
         """The last tick that ran, or was passed because it had nobody to evaluate."""
+        self.as_of = UNSET
+        """The last tick that ran: scores between ticks stand at it."""
         self._queues = [SourceQueue(context.tick, context.grace) for _ in SOURCES]
         self._admission = Admission(context.belongs(number))
         self._held: dict[int, list[tuple[int, Held]]] = defaultdict(list)
@@ -108,8 +110,9 @@ class Partition:
         due = store.hot["due"][: store.n]
         self._due = [(int(due[row]), row) for row in np.flatnonzero(due != UNSET).tolist()]
         heapq.heapify(self._due)
-        if self.clock_ms == UNSET and store.n:
-            self.clock_ms = int(store.hot["tick"][: store.n].max())
+        if store.n:
+            self.as_of = int(store.hot["tick"][: store.n].max())
+            self.clock_ms = max(self.clock_ms, self.as_of)
         if store.n:
             self._tell(self.context.alerts.takeover(store, self.clock_ms))
 
@@ -184,7 +187,6 @@ class Partition:
     def _open(self, upcoming: int) -> None:
         if upcoming // DAY > self.store.day:
             self.store.roll(upcoming // DAY)
-            forget(self.store)
 
     def _take(self, upcoming: int) -> Iterator[None]:
         self._release(upcoming)
@@ -276,12 +278,14 @@ class Partition:
     def _run(self, tick: int) -> Iterator[None]:
         """Terms, then everybody (at full hours) or those touched and due: score, band, alerts, history."""
         self._ticking = True
+        self.as_of = tick
         self.context.totals.ticks += 1
         store = self.store
         while self._due and self._due[0][0] <= tick:
             _, row = heapq.heappop(self._due)
             if UNSET < store.hot["due"][row] <= tick:
                 store.mark[row] |= TOUCHED
+        forget(store)
         self._turn_terms(tick)
         mark, hot = store.mark[: store.n], store.hot[: store.n]
         live = (hot["first_ts"] != UNSET) & (hot["flags"] & ENDED == 0) & (hot["passed"] < tick)
@@ -295,7 +299,7 @@ class Partition:
 
     def _evaluate(self, rows: Int64, tick: int) -> None:
         store, context = self.store, self.context
-        alerts, f, e = run_tick(store, rows, context.scorer, context.alerts, tick, self.clock_ms)
+        alerts, f, e = run_tick(store, rows, context.scorer, context.alerts, tick)
         self._tell(alerts)
         if context.tick_log is not None:
             context.tick_log(tick_lines(store, rows, f, e, context.model_hash))
@@ -321,7 +325,8 @@ class Partition:
         for row, dropped in waiting.items():  # before the term began, or still ended
             store.tail(row).held = [h for h in store.tail(row).held if h not in dropped]
             for h in dropped:
-                self.context.totals.events[SOURCES[h.source], "applied"] += 1
+                fate = "late" if h.ts // DAY <= store.day - DAYS else "applied"
+                self.context.totals.events[SOURCES[h.source], fate] += 1
             store.mark[row] |= ROW
 
     def _tell(self, alerts: Sequence[Alert]) -> None:
@@ -339,7 +344,7 @@ class Partition:
     @property
     def scores_pending(self) -> bool:
         """Whether some score has to be looked at for publication."""
-        return not self._ticking and self.clock_ms != UNSET and bool((self.store.mark[: self.store.n] & LOOK).any())
+        return not self._ticking and self.as_of != UNSET and bool((self.store.mark[: self.store.n] & LOOK).any())
 
     def positions(self) -> dict[int, tuple[int, str]]:
         """Source to (offset to commit, metadata to commit with it), for sources of which something was taken."""
@@ -358,7 +363,7 @@ class Partition:
         for start in range(0, len(rows), _BLOCK):
             if self._ticking:
                 return
-            records = publish(self.store, rows[start : start + _BLOCK], self.context.scorer, self.clock_ms)
+            records = publish(self.store, rows[start : start + _BLOCK], self.context.scorer, self.as_of)
             self.context.totals.published += len(records)
             yield [(r.account_id.encode(), encode_score(r)) for r in records]
 

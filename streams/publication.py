@@ -10,7 +10,7 @@ from scoring.evaluate import Scorer
 from scoring.layout import ENDED
 from scoring.record import ScoreRecord, score_records
 from scoring.rescore import Cause, rescore
-from scoring.state import LOOK, ROW, Store
+from scoring.state import LOOK, ROW, SCORE, Store
 from scoring.times import DAY, UNSET, Int64
 
 THRESHOLD: Final = 500
@@ -24,8 +24,12 @@ def publish(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[Score
     store.mark[rows] &= ~np.uint8(LOOK)
     rows = rows[store.hot["first_ts"][rows] != UNSET]
     ended = store.hot["flags"][rows] & ENDED != 0
-    out = _publish_live(store, rows[~ended], scorer, as_of)
-    return out + _publish_ended(store, rows[ended], scorer, as_of)
+    out = _publish_ended(store, rows[ended], scorer, as_of)
+    live = rows[~ended]
+    stands = np.where(store.mark[live] & SCORE != 0, as_of, store.hot["tick"][live])
+    for tick in np.unique(stands).tolist():
+        out += _publish_live(store, live[stands == tick], scorer, as_of if tick == UNSET else tick)
+    return out
 
 
 def _publish_live(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[ScoreRecord]:

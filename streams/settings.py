@@ -93,7 +93,7 @@ class Redis(_WithSecretFiles):
 class Engine(_Strict):
     """The stream clock and the commit; seconds unless named otherwise."""
 
-    tick: Annotated[int, Field(ge=1)] = 60
+    tick: Annotated[int, Field(ge=1, le=86_400)] = 60
     """Grid of the clock; must divide an hour or be a whole number of hours."""
     grace: Annotated[float, Field(ge=0)] = 0.5
     idle: Annotated[float, Field(gt=0)] = 1.0

@@ -13,6 +13,7 @@ per partition number. The rules, each of which cost events until it was obeyed:
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
@@ -33,6 +34,9 @@ class Partition(Protocol):
 
     def restore(self, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Changelog rows in log order; None is a tombstone."""
+
+    def seen(self, source: int) -> int:
+        """The greatest offset of a source in the fences of the restored rows; -1 if there is none."""
 
     def resume(self, source: int, metadata: str) -> None:
         """The metadata committed with the offset of a source, empty if there was none."""
@@ -98,6 +102,8 @@ class BlockSchema(faust.Schema[Any, Any]):
 
 class StateTable(faust.Table[bytes, bytes]):
     """The changelog topic, the partitions this worker owns, and their recovery."""
+
+    logger = logging.getLogger("faust.worker")  # or its life cycle is logged as ours
 
     def __init__(
         self, app: faust.App, *, topic: str, scores: str, inputs: Sequence[str],

@@ -33,13 +33,13 @@ class TickLine(Struct, frozen=True):
 
 
 def run_tick(
-    store: Store, rows: Int64, scorer: Scorer, engine: AlertEngine, tick: int, last: int
+    store: Store, rows: Int64, scorer: Scorer, engine: AlertEngine, tick: int
 ) -> tuple[list[Alert], Facts, Evaluation]:
-    """Evaluate these accounts at a tick: score, history, band, alerts. `last` is the tick before."""
+    """Evaluate these accounts at a tick: score, history, band, alerts."""
     hot = store.hot
     stale = rows[(store.mark[rows] & SCORE != 0) & (hot["tick"][rows] != UNSET)]
-    if len(stale) and last != UNSET:
-        rescore(store, stale, scorer, last, Cause.EVENTS)  # what events moved, before the clock moves
+    for last in np.unique(hot["tick"][stale]).tolist():  # what events moved, before the clock moves
+        rescore(store, stale[hot["tick"][stale] == last], scorer, last, Cause.EVENTS)
     f, e = rescore(store, rows, scorer, tick, Cause.CLOCK)
     keep_history(store, rows, f, e.score)
     changed = advance_bands(store, rows, f, e, scorer.model)
@@ -86,9 +86,9 @@ def ended_now(store: Store, rows: Sequence[int]) -> list[tuple[int, bool, bool]]
 
 def end_account(store: Store, row: int, tick: int, engine: AlertEngine) -> list[Alert]:
     """The account ended: its alerts resolve, it has no band and is not scored."""
-    alerts = engine.ended(store, row, tick)
-    reset_bands(store, row)
     store.hot["flags"][row] |= ENDED
+    alerts = engine.ended(store, row, tick)
+    reset_bands(store, row, tick)
     store.mark[row] |= ROW | LOOK
     return alerts
 

@@ -8,6 +8,7 @@ here is guarded by tests/contract/test_overrides.py; Faust and aiokafka are pinn
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that talks to the brokers; what is not `async` here is called from the main thread."""
+
+    logger = logging.getLogger("faust.worker")  # or its life cycle is logged as ours
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ANN401 - Faust's signature
         consumer = super()._create_worker_consumer(transport)
@@ -97,6 +100,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 class Consumer(driver.Consumer):
     """Whole blocks in, positions with metadata out."""
+
+    logger = logging.getLogger("faust.worker")  # or its life cycle is logged as ours
 
     _thread: ConsumerThread
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 HANG = 0
 """A status that stands for no answer at all."""
+DRIP = 1
+"""A status that stands for an answer without end, some bytes every 50 ms."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Receiver:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections[asyncio.current_task()] = writer
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            started = False
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 headers = {
@@ -47,6 +50,10 @@ class Receiver:
                 if status == HANG:
                     await reader.read()  # until the client has had enough
                     return
+                while status == DRIP:
+                    writer.write(b"X: 1\r\n" if started else b"HTTP/1.1 200 -\r\n")
+                    started = True
+                    await asyncio.sleep(0.05)
                 lines = [
                     f"HTTP/1.1 {status} -",
                     "Content-Length: 0",

@@ -40,7 +40,7 @@ class Webhook:
     Args:
         url: http or https; may carry credentials, which never show up in errors or logs.
         secret: Key of the signature.
-        timeout: Seconds for one whole attempt, connecting to last byte.
+        timeout: Seconds for connecting and for each read; a whole attempt gets twice that, whatever drips.
         now_ms: Wall time, milliseconds UTC: the signed timestamp, and the base of dates in Retry-After.
         context: TLS trust; None is the system's.
 
@@ -61,14 +61,14 @@ class Webhook:
     ) -> None:
         self._url = parse_url(url)
         self._secret = secret
-        self._timeout = timeout
+        self._attempt_timeout = 2 * timeout
         self._now_ms = now_ms
         # Written at INFO and DEBUG by the client itself, URL and headers included.
         for client_log in ("httpx", "httpcore"):
             logging.getLogger(client_log).setLevel(logging.WARNING)
         self._client = httpx.AsyncClient(
             verify=context or ssl.create_default_context(),
-            timeout=None,  # noqa: S113 - asyncio.timeout holds for the whole attempt, slow drips included
+            timeout=timeout,
             trust_env=False,
             headers={"User-Agent": "accountpulse", "Content-Type": "application/json"},
         )
@@ -81,12 +81,12 @@ class Webhook:
         """
         body = render.body(alert)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._attempt_timeout):
                 response = await self._client.post(
                     self._url, content=body, headers=self._headers(alert, body)
                 )
         except TimeoutError:
-            raise SinkError(f"no answer within {self._timeout:g} s", retryable=True) from None
+            raise SinkError(f"no whole answer within {self._attempt_timeout:g} s", retryable=True) from None
         except httpx.HTTPError as error:
             # Neither the text nor the cause is kept: both may hold the URL.
             raise SinkError(

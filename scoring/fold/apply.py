@@ -62,11 +62,11 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
             rows, events, times = rows[young], [events[i] for i in np.flatnonzero(young).tolist()], times[young]
     if not len(rows):
         return Fates(0, 0, late)
-    new = _FOLDS[code](store, rows, events, times)
-    if not new.all():
-        rows, times = rows[new], times[new]
+    # Duplicates count too: which of two events is the one with nothing left to apply depends on their order.
     np.minimum.at(store.hot8u, rows * _HOT8 + _FIRST, times.view(np.uint64))  # unsigned: UNSET is the largest value
     np.maximum.at(store.hot8, rows * _HOT8 + (_SEEN + min(code, ACCOUNT)), times)
+    new = _FOLDS[code](store, rows, events, times)
+    rows = rows[new]
     store.touch(rows)
     store.hot["touched"][rows] |= np.uint32(1 << code)
     return Fates(len(rows), len(events) - len(rows), late)

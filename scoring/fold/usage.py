@@ -10,7 +10,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from scoring.events import Usage
-from scoring.layout import DAYS, FEATURES_SEEN, HOT, MATRICES, RECENT_IDS, VALUE_TRACKED, WEEKS
+from scoring.layout import DAYS, FEATURES_SEEN, HOT, MATRICES, RECENT_IDS, VALUE_TRACKED, WEEK_SLOTS, WEEKS
 from scoring.state import Store, column_offset
 from scoring.times import DAY, Int64
 
@@ -77,7 +77,7 @@ def _add(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> Non
 def _sketch(store: Store, rows: Int64, events: Sequence[Usage], weeks: Int64) -> None:
     n = len(events)
     recent = weeks > store.day // 7 - WEEKS
-    slot = weeks % WEEKS
+    slot = weeks % WEEK_SLOTS
     feature = np.fromiter([_feature_bits[e.feature] for e in events], np.int64, n)
     named = feature >= 0
     if named.any():
@@ -117,11 +117,11 @@ def _rare(store: Store, rows: Int64, events: Sequence[Usage], times: Int64) -> N
         if week <= oldest:
             continue
         if e.active_users is not None:
-            at = row * _HOT4 + _USERS_MAX + week % WEEKS
+            at = row * _HOT4 + _USERS_MAX + week % WEEK_SLOTS
             store.hot4[at] = max(int(store.hot4[at]), e.active_users)
         for name, count in (e.counts or {}).items():
             if count > 0:
-                store.hot8u[row * _HOT8 + _FEATURES + week % WEEKS] |= np.uint64(1 << _feature_bits[name])
+                store.hot8u[row * _HOT8 + _FEATURES + week % WEEK_SLOTS] |= np.uint64(1 << _feature_bits[name])
 
 
 def _new_ids(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> NDArray[np.bool_]:

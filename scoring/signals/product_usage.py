@@ -46,7 +46,7 @@ def regular_users(f: Facts, s: Signal) -> Int64:
 def seat_ratio(f: Facts, s: Signal) -> Int64:
     """Users per seat, in thousandths; the larger of counted users and reported active users."""
     seats = f.column("seats")
-    users = np.maximum(f.users(), 1000 * f.hot["users_max"].max(axis=1).astype(np.int64))
+    users = np.maximum(f.users(), 1000 * f.most_active_users())
     return np.where((seats > 0) & (users > 0), curve(users // np.maximum(seats, 1), s.curve), MISSING)
 
 

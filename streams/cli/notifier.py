@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
-from typing import Annotated
+import sys
+from typing import Annotated, Final
 
+import structlog
 import typer
 from prometheus_client import CollectorRegistry
 
 from alerts.sinks.base import Sink, SinkUnavailableError
+from streams import logs
 from streams import notifier as role
 from streams.cli.output import ExitCode, complain
 from streams.settings import Settings
+
+DEADLINE_S: Final = 15.0
+"""Between a signal and the end of the process, whatever hangs."""
+logger = structlog.get_logger(__name__)
 
 
 def notifier(
@@ -29,10 +38,9 @@ def notifier(
         complain(str(error))
         raise typer.Exit(ExitCode.ENVIRONMENT) from None
     if not sinks:
-        complain(
-            "no sink: set ACCOUNTPULSE_SINKS__WEBHOOK__URL and __SECRET, ACCOUNTPULSE_SINKS__STDOUT or --sink"
-        )
+        complain("no sink: set ACCOUNTPULSE_SINKS__WEBHOOK__URL and __SECRET, or __STDOUT, or use --sink")
         raise typer.Exit(ExitCode.USAGE)
+    logs.configure(settings)
     asyncio.run(_serve(settings, sinks))
 
 
@@ -40,5 +48,18 @@ async def _serve(settings: Settings, sinks: list[Sink]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _end, loop, stop)
     await role.run(settings, sinks, CollectorRegistry(), stop)
+
+
+def _end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    stop.set()
+    loop.call_later(DEADLINE_S, _give_up)
+
+
+def _give_up() -> None:
+    # With the broker gone the clients wait for it. Sent alerts stand in the delivery log, the rest in Kafka.
+    logger.error("stopped_hard", deadline_s=DEADLINE_S)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(ExitCode.ENVIRONMENT)

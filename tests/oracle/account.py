@@ -107,13 +107,12 @@ class AccountRow:
 
 def apply(row: AccountRow, event: Event) -> bool:
     """Fold an event into the account; False if nothing was left to apply."""
-    if not FOLDS[event.kind](row, event):
-        return False
+    new = FOLDS[event.kind](row, event)
     term, seen_as = row.term, "account" if event.kind == "outcome" else event.kind
     term.first_ts = _extreme(min, term.first_ts, event.time)
     term.last_seen[seen_as] = _extreme(max, term.last_seen.get(seen_as), event.time)
     row.version += 1
-    return True
+    return new
 
 
 def _usage(row: AccountRow, event: Event) -> bool:
@@ -204,11 +203,12 @@ def _add_mrr(row: AccountRow, event: Event) -> None:
 
 
 def _outcome(row: AccountRow, event: Event) -> bool:
-    changed = event.time > row.term.last_seen.get("account", event.time - 1)
-    if ends_account(event.body) and (row.ended_ts is None or event.time > row.ended_ts):
-        row.ended_ts = event.time
-        changed = True
-    return changed
+    if not ends_account(event.body):
+        return True
+    if row.ended_ts is not None and event.time <= row.ended_ts:
+        return False
+    row.ended_ts = event.time
+    return True
 
 
 FOLDS: dict[str, Callable[[AccountRow, Event], bool]] = {

@@ -70,16 +70,16 @@ def evaluate(row: AccountRow, facts: Facts, now: int, model: Model) -> None:
     record(standing, now)
 
 
-def _candidate(row: AccountRow, facts: Facts, now: int, model: Model, guard: int | None) -> tuple[int, bool]:
-    """The band to go to, and whether a ceiling pulls it below the present one."""
+def _candidate(row: AccountRow, facts: Facts, now: int, model: Model, guard: int | None) -> tuple[int, int | None]:
+    """The band to go to, and the lowest ceiling, if any."""
     standing = row.term.standing
     candidate = INSUFFICIENT
     if standing.coverage >= model["minimum_coverage"] and standing.score is not None and guard is not None:
         candidate = by_score(standing.band, standing.score, min(standing.score, guard), model["bands"])
     lowest = min(ceilings(row, facts, now, model["ceilings"]), default=None)
     if lowest is not None and (candidate == INSUFFICIENT or candidate > lowest):
-        return lowest, lowest < standing.band
-    return candidate, False
+        candidate = lowest
+    return candidate, lowest
 
 
 def by_score(band: int, score: int, up: int, limits: dict[str, int]) -> int:
@@ -106,7 +106,7 @@ def ceilings(row: AccountRow, facts: Facts, now: int, wanted: dict[str, Any]) ->
     return holds
 
 
-def _move(standing: Standing, candidate: int, pulled: bool, now: int, model: Model) -> None:
+def _move(standing: Standing, candidate: int, ceiling: int | None, now: int, model: Model) -> None:
     if candidate == standing.band:
         standing.pending_band = standing.pending_since = None
         return
@@ -114,8 +114,12 @@ def _move(standing: Standing, candidate: int, pulled: bool, now: int, model: Mod
         standing.pending_band, standing.pending_since = candidate, now
     since = now if standing.pending_since is None else standing.pending_since
     hold = model["bands"]["hold_hours"][BANDS[candidate]] * HOUR
-    if standing.band == INSUFFICIENT or pulled or now - since >= hold:
+    above = ceiling is not None and standing.band > ceiling
+    if standing.band == INSUFFICIENT or (above and candidate == ceiling) or now - since >= hold:
         change_band(standing, candidate, now)
+    elif above and ceiling is not None:
+        change_band(standing, ceiling, now)
+        standing.pending_band, standing.pending_since = candidate, since
 
 
 def change_band(standing: Standing, band: int, now: int) -> None:

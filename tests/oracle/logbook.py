@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 import yaml
 
 from tests.oracle.histories import encoded
-from tests.oracle.instants import HOUR, millis
+from tests.oracle.instants import DAY, HOUR, millis
 from tests.oracle.reference import LogRecord, Outcome, run
 from tests.oracle.stories import NATURAL_SOURCE
 
 DEFAULT_MODEL: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "scoring" / "models" / "default.yaml").read_text("utf-8")
 )
+NEW_YEAR = millis("2026-01-01")
+"""Day 20454, the first of week 2922, of month 672."""
 IDENTITY = [[0, 0], [10**9, 10**9]]
 
 
@@ -53,6 +56,13 @@ class Log:
         end = None if until is None else millis(until)
         return run(self.records, model=model, tick=tick, grace=grace, until=end)
 
+    def fates(self, model: dict[str, Any], *, tick: int = HOUR, grace: int = 0) -> dict[str, int]:
+        """How many events met which fate, over all sources."""
+        counted: Counter[str] = Counter()
+        for (_, fate), n in self.told(model, tick=tick, grace=grace).fates.items():
+            counted[fate] += n
+        return dict(counted)
+
 
 def model_of(**dimensions: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The default model with other dimensions (weight 1 each for low_touch), without onboarding and ceilings.
@@ -77,3 +87,20 @@ def model_of(**dimensions: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def answered(**options: Any) -> dict[str, Any]:
     """A model whose score is the newest csat answer of one respondent, without noticeable decay."""
     return model_of(sentiment={"csat": {"half_life_days": 10**9}}) | options
+
+
+def account_of(log: Log, until: str | None = None, *, tick: int = DAY, grace: int = 0) -> dict[str, Any]:
+    """The final state of account a."""
+    return log.told(DEFAULT_MODEL, until=until, tick=tick, grace=grace).accounts["a"]
+
+
+def log_with_usage(**fields: Any) -> Log:
+    """A log of one usage event at the new year."""
+    log = Log()
+    log.add("usage", NEW_YEAR, **fields)
+    return log
+
+
+def score_at(log: Log, time: int, points: float, account: str = "a") -> None:
+    """Append the answer that makes the score under `answered`, 0..100."""
+    log.add("survey", time, account, kind="csat", score=points, scale_min=0, scale_max=100, respondent_id="r")

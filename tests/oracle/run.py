@@ -104,14 +104,14 @@ class _Reference:
     def step(self, now: int, events: list[Event]) -> None:
         """One tick: forget what a new day lets go, fold the tick's events, evaluate."""
         self.out.last_tick = now
-        if day(now) > self.today:
-            self.today = day(now)
-            for row in self.rows.values():
-                forget(row, self.today)
+        new_day, self.today = day(now) > self.today, day(now)
         of_account: dict[str, list[Event]] = defaultdict(list)
         for event in events:
             of_account[event.account_id].append(event)
         touched = {account_id for account_id, own in of_account.items() if self.fold(account_id, own)}
+        if new_day:
+            for row in self.rows.values():
+                forget(row, self.today)
         alerts = [line for account_id in sorted(touched) for line in new_complaints(self.rows[account_id])]
         for account_id, row in sorted(self.rows.items()):
             due = self.due(row)

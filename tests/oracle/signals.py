@@ -36,7 +36,7 @@ def linear_counting(m: int, k: int) -> int:
 @cache
 def half_life(hours: int, life: int) -> int:
     """What is left after whole hours, in millionths."""
-    return round(1_000_000 * 2.0 ** (-min(hours, LONGEST_DECAY) / life))
+    return round(1_000_000 * math.pow(2.0, -min(hours, LONGEST_DECAY) / life))
 
 
 def usage_trend(f: Facts, now: int, o: Options) -> int | None:

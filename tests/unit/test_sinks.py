@@ -1,5 +1,6 @@
 """Sinks against real receivers."""
 
+import asyncio
 import hashlib
 import hmac
 import io
@@ -17,7 +18,7 @@ from alerts.model import Alert, Kind, Phase, Reason, Severity
 from alerts.sinks.base import GROUP, Sink, SinkError, SinkUnavailableError, installed, load
 from alerts.sinks.stdout import Stdout
 from alerts.sinks.webhook import Webhook, parse_url
-from tests.receiver import HANG, always, receiver
+from tests.receiver import DRIP, HANG, always, receiver
 
 NOW_MS = 1_800_000_000_000
 SECRET = "s3cret-key"
@@ -100,12 +101,17 @@ async def test_retry_after(header, seconds):
 
 
 async def test_hanging_receiver():
-    """A receiver that never answers costs one time-out and is retryable."""
+    """A receiver that never answers, or never ends its answer, costs a time-out and is retryable."""
     async with receiver() as server:
+        url = f"http://127.0.0.1:{server.port}/"
         server.answer = always(HANG)
-        error = await fault(webhook(f"http://127.0.0.1:{server.port}/", timeout=0.2))
-    assert error.retryable
-    assert "0.2 s" in str(error)
+        silent = await fault(webhook(url, timeout=0.2))
+        server.answer = always(DRIP)
+        endless = await fault(webhook(url, timeout=0.2))
+    assert silent.retryable
+    assert "ReadTimeout" in str(silent)
+    assert endless.retryable
+    assert "0.4 s" in str(endless)
 
 
 async def test_no_credentials_in_errors_or_logs(caplog):
@@ -128,8 +134,15 @@ async def test_no_credentials_in_errors_or_logs(caplog):
 
 async def test_plain_server_behind_https():
     """A TLS failure is retryable and says that it is the connection."""
-    async with receiver() as server:
-        error = await fault(webhook(f"https://127.0.0.1:{server.port}/"))
+
+    async def answer(reader, writer) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 plain\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        error = await fault(webhook(f"https://127.0.0.1:{port}/"))
     assert error.retryable
     assert "ConnectError" in str(error)
 
@@ -169,7 +182,7 @@ def make_with_id(alert_id: str) -> Alert:
     return Alert(**(values | {"id": alert_id}))
 
 
-@pytest.mark.parametrize("url", ["ftp://user:pa55@host/", "no url at all", "http://", "http://[::1"])
+@pytest.mark.parametrize("url", ["ftp://user:pa55@host/", "no url at all", "https://:99", "http://[::1"])
 def test_bad_url_is_refused_without_showing_it(url):
     """A URL that cannot work is refused when the sink is built, and not shown."""
     with pytest.raises(ValueError, match="webhook URL") as caught:

@@ -1,0 +1,52 @@
+# Every target first makes .venv from uv.lock; a machine needs Python 3.11 or newer and make, nothing else.
+PYTHON ?= python3
+UV := $(or $(shell command -v uv 2>/dev/null),.run/uv/bin/uv)
+BIN := .venv/bin
+COMPOSE := docker compose --file deploy/compose.yaml
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format fault bench up down
+
+help: ## Show this list.
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+setup: $(READY) ## Make or refresh .venv (the other targets do it when uv.lock or pyproject.toml changed).
+
+.run/uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: needs Python 3.11 or newer: PYTHON=... make")'
+	$(PYTHON) -m venv .run/uv
+	.run/uv/bin/pip install --quiet --disable-pip-version-check uv
+
+$(READY): uv.lock pyproject.toml | $(UV)
+	$(UV) sync --quiet --frozen --all-extras
+	@touch $@
+
+demo: $(READY) ## Watch accounts being scored; no server needed.
+	@$(BIN)/accountpulse demo
+
+test: $(READY) ## Everything but the long fault runs: pure tests first, then those against real servers.
+	$(BIN)/pytest -q -m "not servers and not fault"
+	$(BIN)/pytest -q -m "servers and not fault"
+
+check: $(READY) ## Lint, format, types, layers.
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --quiet --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## Put every file into shape.
+	$(BIN)/ruff check --quiet --fix-only
+	$(BIN)/ruff format --quiet
+
+fault: $(READY) ## Kill, freeze and restart real processes; minutes.
+	$(BIN)/pytest -m fault
+
+bench: $(READY) ## Measure, compare with the bars, write bench/results/latest.json.
+	$(BIN)/python -m bench
+
+up: ## Start Kafka, Redis, worker, notifier, Prometheus and Grafana with docker compose.
+	$(COMPOSE) up --detach --build --wait
+
+down: ## Stop what `up` started and drop its data.
+	$(COMPOSE) down --volumes

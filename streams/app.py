@@ -1,0 +1,298 @@
+"""The composition root of the worker: every part is made and joined here, none reaches for another itself."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, cast
+
+import faust
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.structs import OffsetAndMetadata
+from faust.types import TP
+from mode.supervisors import CrashingSupervisor
+from prometheus_client import CollectorRegistry
+
+from scoring.events import SOURCES
+from streams.clock import Clock, wall_ms
+from streams.fence import FencedWriter, compress_fast
+from streams.fetch import RecordBlock
+from streams.flush import Flush, Outputs
+from streams.intake import FetchedEnd, Intake
+from streams.kafka_clients import client_arguments
+from streams.metrics import Totals, WorkerCollector
+from streams.probes import Readiness
+from streams.settings import Kafka, Settings
+from streams.table import BlockSchema, Partition, StateTable
+from streams.transport import Consumer, Transport
+
+_BATCH_BYTES: Final = 900_000
+_HOUSEKEEPING_S: Final = 0.05
+_YOUNG_COMMITS: Final = 10
+_SESSIONS_FENCED: Final = 3
+_DEADLINES_UNSETTLED: Final = 3
+
+log = structlog.get_logger(__name__)
+
+
+class Scoring(Protocol):
+    """What the scoring brings: counters, the model's name, and a state per partition number."""
+
+    totals: Totals
+    model_hash: str
+
+
+class Halt:
+    """The first reason to stop, from wherever it comes."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.reason: BaseException | None = None
+
+    def request(self) -> None:
+        """Stop in good order."""
+        self._event.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Stop because of an error."""
+        if self.reason is None:
+            self.reason = error
+            log.error("the worker must stop", error=f"{type(error).__name__}: {error}")
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Until there is a reason to stop."""
+        await self._event.wait()
+
+
+class WorkerApp(faust.App):
+    """Faust's app without its directories: nothing is kept on disk."""
+
+    logger = logging.getLogger("faust.worker")  # or its life cycle is logged as ours
+
+    def _create_directories(self) -> None:
+        pass
+
+
+class StuckError(Exception):
+    """No way forward without a restart."""
+
+
+class Worker:
+    """All parts of one worker process; made in a running event loop."""
+
+    def __init__(
+        self, settings: Settings, scoring: Scoring, make: Callable[[int], Partition], clock: Clock = wall_ms
+    ) -> None:
+        """`make` builds the empty state of a partition number. Raises OSError on an unusable certificate."""
+        kafka, prefix = settings.kafka, settings.topic_prefix
+        inputs = [prefix + source for source in SOURCES]
+        outputs = Outputs(*(prefix + name for name in ("state", "scores", "alerts", "dead-letters")))
+        compress_fast()
+        self.settings = settings
+        self.halt = Halt()
+        self.registry = CollectorRegistry()
+        self.producer = _producer(kafka)
+        self.app = _faust_app(settings)
+        self.writer = FencedWriter(kafka.group, self.producer, kafka.write_deadline, clock)
+        self.table = StateTable(
+            self.app, topic=outputs.state, scores=outputs.scores, inputs=inputs,
+            make=make, writer=self.writer, fail=self.fail,
+        )  # fmt: skip
+        self.app.tables.add(self.table)
+        self.intake = Intake(
+            self.table, inputs, settings.engine, clock=clock, stale_ms=max(1000, 4 * kafka.fetch_wait_ms),
+            fetched_end=self._fetched_end, dead=scoring.totals.dead.total, fail=self.fail,
+        )  # fmt: skip
+        self.flush = Flush(
+            self.table, self.intake, self.writer, self.producer, inputs=inputs, outputs=outputs,
+            deadline=kafka.write_deadline, clock=clock, commit_offsets=self._commit_offsets,
+            rejoin=self._rejoin, fail=self.fail,
+        )  # fmt: skip
+        cast("Transport", self.app.transport).wire(self.intake, self.flush, kafka.fetch_wait_ms, self.fail)
+        self._add_agent(inputs)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._settled = False
+        self._settled_at: float | None = None
+        self.registry.register(
+            WorkerCollector(
+                table=self.table, intake=self.intake, flush=self.flush, totals=scoring.totals,
+                model_hash=scoring.model_hash, recovery_rows_left=self.recovery_rows_left, clock=clock,
+            )
+        )  # fmt: skip
+
+    @property
+    def consumer(self) -> Consumer:
+        """The consumer; made by Faust at the first use."""
+        return cast("Consumer", self.app.consumer)
+
+    async def start(self) -> None:
+        """Connect and join the group; returns when the first recovery is over."""
+        await self.producer.start()
+        self._tasks = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._publish_scores())]
+        for task in self._tasks:
+            task.add_done_callback(self._on_task_done)
+        await self.app.start()
+
+    def fail(self, error: BaseException) -> None:
+        """Stop because of an error; nothing is flushed from this moment on."""
+        self.flush.failed = True
+        self.halt.fail(error)
+
+    async def drain(self) -> bool:
+        """Take no more, flush and commit what was folded; False if something could not be written."""
+        self.intake.closed = True
+        return not self.halt.reason and await self.flush.commit()
+
+    async def leave(self) -> None:
+        """Leave the group, so that others take over at once."""
+        self.intake.closed = True
+        for task in self._tasks:
+            task.cancel()
+        if self.app.started:
+            await self.consumer.thread.leave()
+
+    def readiness(self) -> Readiness:
+        """Whether this worker does its work; for the probe."""
+        reasons = [] if self._is_settled() else ["waiting for an assignment or its recovery"]
+        if self.table.poisoned_since is not None:
+            reasons.append("a partition was taken over by another worker")
+        if self.flush.failed or self.halt.reason:
+            reasons.append("a failure; the process is about to stop")
+        young = max(30.0, _YOUNG_COMMITS * self.settings.engine.commit_interval)
+        if self.flush.committed_at is None or time.monotonic() - self.flush.committed_at > young:
+            reasons.append(f"no commit went through in the last {young:.0f} s")
+        return Readiness(
+            ready=not reasons, reasons=reasons, partitions=sorted(self.table.live()),
+            recovery_rows_left=self.recovery_rows_left(),
+        )  # fmt: skip
+
+    def recovery_rows_left(self) -> int:
+        """Changelog records between what was restored and the end, over all partitions."""
+        left: int = cast("Any", self.app.tables).recovery.active_remaining_total()
+        return max(0, left)
+
+    def _is_settled(self) -> bool:
+        waiting = self.app.rebalancing or self.app.in_recovery or self.table.generation is None
+        return not waiting and not self.table.fresh
+
+    def _fetched_end(self, tp: TP) -> FetchedEnd | None:
+        return self.consumer.thread.fetched_end(tp)
+
+    async def _commit_offsets(self, positions: Mapping[TP, OffsetAndMetadata]) -> bool:
+        return await self.consumer.commit_positions(positions)
+
+    def _rejoin(self) -> None:
+        self.consumer.thread.rejoin()
+
+    def _add_agent(self, inputs: Sequence[str]) -> None:
+        topic = self.app.topic(*inputs, schema=BlockSchema(), key_type=bytes, value_type=bytes, acks=False)
+
+        async def score(stream: AsyncIterable[list[RecordBlock]]) -> None:
+            async for blocks in stream:
+                await self.intake.take(blocks)
+
+        self.app.agent(topic, name="score")(cast("Any", score))
+
+    async def _keep_house(self) -> None:
+        """Time passes: partitions advance without records, and what is stuck for good ends the process."""
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_S)
+            settled, now = self._is_settled(), time.monotonic()
+            if settled:
+                self.intake.advance_all()
+                self._settled_at = now
+            if settled and not self._settled:
+                gc.collect()
+                gc.freeze()  # what was recovered stays: the collector need not look at it again
+                log.info("partitions assigned", partitions=sorted(self.table.live()))
+            self._settled = settled
+            self._check_progress(now)
+
+    def _check_progress(self, now: float) -> None:
+        """Faust can lose its recovery to a time-out and wait for ever; then only a new start helps."""
+        poisoned, kafka = self.table.poisoned_since, self.settings.kafka
+        if poisoned is not None and now - poisoned > _SESSIONS_FENCED * kafka.session_timeout:
+            self.fail(StuckError("another worker owns a partition, and the group does not say so"))
+        if self.table.fresh and now - self.table.progress_at > kafka.write_deadline:
+            self.fail(StuckError(f"recovery made no progress for {kafka.write_deadline:.0f} s"))
+        limit = _DEADLINES_UNSETTLED * kafka.write_deadline
+        if self._settled_at and now - max(self._settled_at, self.table.progress_at) > limit:
+            self.fail(StuckError(f"a rebalance is not over after {limit:.0f} s"))
+
+    async def _publish_scores(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.engine.score_interval)
+            if self._is_settled() and any(state.scores_pending for state in self.table.live().values()):
+                await self.flush.publish_scores()
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.fail(error)
+
+
+def create_worker(settings: Settings) -> Worker:
+    """The worker of these settings, with the product's own scoring. Call it in a running event loop."""
+    from streams.pipeline import Partition as ScoredPartition  # noqa: PLC0415 - tests bring their own states
+    from streams.pipeline import build_context  # noqa: PLC0415
+
+    context = build_context(settings)
+    return Worker(settings, context, lambda number: ScoredPartition(number, context))
+
+
+def _producer(kafka: Kafka) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        **client_arguments(kafka),
+        acks="all",
+        enable_idempotence=True,
+        compression_type="lz4",
+        max_batch_size=_BATCH_BYTES,
+        max_request_size=_BATCH_BYTES + 100_000,
+        request_timeout_ms=int(kafka.request_timeout * 1000),
+    )
+
+
+def _faust_app(settings: Settings) -> WorkerApp:
+    kafka, engine = settings.kafka, settings.engine
+    app = WorkerApp(
+        kafka.group,
+        broker=[f"accountpulse://{address.strip()}" for address in kafka.bootstrap.split(",")],
+        broker_credentials=_credentials(kafka),
+        broker_session_timeout=kafka.session_timeout,
+        broker_heartbeat_interval=kafka.heartbeat_interval,
+        broker_request_timeout=max(kafka.request_timeout, kafka.session_timeout),
+        broker_rebalance_timeout=kafka.write_deadline,
+        broker_max_poll_interval=1000.0,
+        broker_commit_interval=engine.commit_interval,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=kafka.fetch_bytes,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=kafka.partitions,
+        table_standby_replicas=0,
+        agent_supervisor=CrashingSupervisor,  # a crash is safe, a skipped record is not
+        stream_buffer_maxsize=4,  # messages, each of which holds a whole fetch
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        store="memory://",
+        web_enabled=False,
+    )
+    app.finalize()
+    return app
+
+
+def _credentials(kafka: Kafka) -> Any:  # noqa: ANN401 - one of Faust's credential classes
+    context = kafka.tls.context()
+    if kafka.sasl:
+        return faust.SASLCredentials(
+            username=kafka.sasl.username,
+            password=kafka.sasl.password.get_secret_value(),
+            ssl_context=context,
+            mechanism=cast("Any", kafka.sasl.mechanism),
+        )
+    return faust.SSLCredentials(context) if context else None

@@ -1,0 +1,75 @@
+"""The one place that makes a pipeline's Context: of a model and a grid (files, demo), or of settings (worker)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from alerts.engine import AlertEngine
+from scoring.evaluate import Scorer
+from scoring.model import Model, default_model, parse_model
+from streams.partitioner import partition_of
+from streams.pipeline import Context
+from streams.settings import Settings
+from streams.ticking import TickLine
+
+TickLog = Callable[[Sequence[TickLine]], None]
+_encode_line = msgspec.json.Encoder().encode
+
+
+def load_model(path: Path | None) -> Model:
+    """The model of a file, or the one of the package for None.
+
+    Raises OSError, yaml.YAMLError or pydantic.ValidationError, each saying what is wrong.
+    """
+    return default_model() if path is None else parse_model(path.read_text("utf-8"))
+
+
+def make_context(
+    model: Model,
+    *,
+    tick_ms: int,
+    grace_ms: int,
+    partitions: int | None = None,
+    topic_names: Sequence[str] | None = None,
+    tick_log: TickLog | None = None,
+) -> Context:
+    """What all partitions of a process share; `partitions` None accepts every key on every partition.
+
+    Raises ValueError if the model names signals or options that do not exist.
+    """
+    scorer = Scorer(model)
+    names = {} if topic_names is None else {"topic_names": topic_names}
+    return Context(
+        scorer, AlertEngine(scorer), tick_ms, grace_ms, _placement(partitions), tick_log=tick_log, **names
+    )
+
+
+def build_context(settings: Settings) -> Context:
+    """The Context of a worker. Raises as `load_model` and `make_context` do."""
+    engine, kafka = settings.engine, settings.kafka
+    return make_context(
+        load_model(engine.model),
+        tick_ms=engine.tick * 1000,
+        grace_ms=round(engine.grace * 1000),
+        partitions=kafka.partitions if kafka.partitioner == "murmur2" else None,
+        tick_log=None if engine.tick_log is None else _appender(engine.tick_log),
+    )
+
+
+def _placement(partitions: int | None) -> Callable[[int], Callable[[bytes], bool]]:
+    if partitions is None:
+        return lambda _: lambda _: True
+    return lambda number: lambda key: partition_of(key, partitions) == number
+
+
+def _appender(path: Path) -> TickLog:
+    stream = path.open("ab")
+
+    def append(lines: Sequence[TickLine]) -> None:
+        stream.write(b"".join(_encode_line(line) + b"\n" for line in lines))
+        stream.flush()
+
+    return append

@@ -1,0 +1,193 @@
+"""The engine told the same log as the reference, in any interleaving, with crashes if wanted, and its state under the reference's names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from alerts.engine import AlertEngine
+from alerts.model import Alert, decode_alert
+from scoring.evaluate import Scorer, named
+from scoring.facts import Facts
+from scoring.layout import BANDS, DIMENSIONS, ENDED, HISTORY_DAYS, MISSING, RINGS, VALUE_TRACKED, WEEK_SLOTS, WEEKS
+from scoring.bands import velocity
+from scoring.events import SOURCES
+from scoring.model import Model
+from scoring.state import Store
+from scoring.tail import Tail
+from scoring.times import DAY, UNSET
+from streams.pipeline import Context, Partition
+from streams.ticking import TickLine
+
+STATES = ("opened", "reopened", "closed")
+STATUSES = ("issued", "payment_failed", "overdue", "disputed", "paid", "refunded", "voided")
+PRIORITIES = ("low", "normal", "high", "urgent")
+
+
+@dataclass
+class Told:
+    """What the engine made of a log."""
+
+    context: Context
+    partition: Partition
+    lines: dict[tuple[str, str], TickLine] = field(default_factory=dict)
+    alerts: dict[tuple[str, str], Alert] = field(default_factory=dict)
+    rewrites: int = 0
+    crashes: int = 0
+    replayed: int = 0
+
+
+def tell(scenario, model: Model, last: int, random: Random, *, crashes: int = 0, scores: bool = True) -> Told:  # noqa: C901 - one loop, told in order
+    """Feed the log in random pieces; `crashes` times everything in memory is lost, with or without a commit just before."""
+    told: Told
+
+    def log(lines):
+        for line in lines:
+            key = line.as_of, line.account_id
+            if key in told.lines:
+                told.rewrites += 1
+                assert told.lines[key] == line, "a tick that ran again after a crash said something else"
+            told.lines[key] = line
+
+    context = Context(scorer := Scorer(model), AlertEngine(scorer), scenario.tick, scenario.grace, lambda _: lambda _: True, tick_log=log)
+    told = Told(context, Partition(0, context))
+    feeds = [[r for r in scenario.records if r.source == s] for s in range(len(SOURCES))]
+    at = [0] * len(feeds)
+    changelog: dict[bytes, bytes] = {}
+    committed: dict[int, tuple[int, str]] = {}
+    now = last + scenario.grace + 1
+    crash_at = sorted(random.random() for _ in range(crashes))
+    total = max(1, len(scenario.records))
+    while True:
+        open_sources = [s for s, feed in enumerate(feeds) if at[s] < len(feed)]
+        if open_sources:
+            s = random.choice(open_sources)
+            n = random.choice((1, 2, 5, 40))
+            told.partition.feed(s, feeds[s][at[s] : at[s] + n])
+            at[s] += n
+        idle = frozenset(s for s, feed in enumerate(feeds) if at[s] >= len(feed))
+        steps = told.partition.advance(now, idle)
+        for _ in steps:
+            if crash_at and random.random() < 0.02:
+                break
+        else:
+            if len(idle) == len(feeds):
+                break
+        if random.random() < 0.2:
+            _flush(told, changelog, committed if random.random() < 0.7 else None, random, scores=scores)
+        if crash_at and sum(min(a, len(f)) for a, f in zip(at, feeds, strict=True)) / total > crash_at[0]:
+            crash_at.pop(0)
+            told.crashes += 1
+            told.partition = Partition(0, context)
+            told.partition.restore(list(changelog.items()))
+            for s in range(len(feeds)):
+                offset, metadata = committed.get(s, (0, ""))
+                told.partition.resume(s, metadata)
+                at[s] = next((i for i, r in enumerate(feeds[s]) if r.offset >= offset), len(feeds[s]))
+            told.partition.takeover()
+    _flush(told, changelog, committed, random, scores=scores)
+    told.replayed = sum(n for (_, fate), n in context.totals.events.items() if fate == "replayed")
+    return told
+
+
+def _flush(told: Told, changelog, committed, random: Random, *, scores: bool) -> None:
+    """A commit in the order of the worker; `committed` None: the crash comes before the offsets."""
+    p = told.partition
+    positions = p.positions()
+    if scores:
+        for _ in p.score_blocks():
+            pass
+    blocks = list(p.row_blocks())
+    for _, value in p.drain_alerts():
+        alert = decode_alert(value)
+        told.alerts.setdefault((alert.id, alert.phase), alert)
+    p.drain_dead_letters()
+    for block in blocks:
+        changelog.update(block)
+    if committed is not None:
+        committed.update(positions)
+
+
+def accounts(partition: Partition) -> dict[str, dict[str, Any]]:
+    """Every account of which something was applied, as plain named values."""
+    store = partition.store
+    return {
+        store.names[row]: _account(partition, row) for row in range(store.n) if store.hot["first_ts"][row] != UNSET or store.hot["term"][row]
+    }
+
+
+def _none(value: int) -> int | None:
+    return None if value == UNSET else int(value)
+
+
+def _ring(store: Store, row: int, name: str) -> dict[int, int]:
+    matrix, offset, size, days = RINGS[name]
+    newest = store.day // days
+    cells = getattr(store, matrix)[row]
+    return {b: int(v) for b in range(newest - size + 1, newest + 1) if (v := cells[offset + b % size])}
+
+
+def _bits(words: np.ndarray) -> list[int]:
+    return [64 * w + b for w, word in enumerate(words.reshape(-1).tolist()) for b in range(64) if word >> b & 1]
+
+
+def _account(partition: Partition, row: int) -> dict[str, Any]:
+    store = partition.store
+    hot = store.hot[row]
+    tail = store.tails.get(row, Tail())
+    weeks = range(store.day // 7 - WEEKS + 1, store.day // 7 + 1)
+    ended = bool(hot["flags"] & ENDED)
+    rows, tick = np.array([row]), int(hot["tick"])
+    facts = Facts(store, rows, max(tick, 0))
+    e = partition.context.scorer.evaluate(facts)
+    score = hot["score"].astype(np.int64).reshape(1)
+    today = tick // DAY
+    return {
+        **{name: _ring(store, row, name) for name in ("usage", "errors", "tickets", "complaints", "reopens", "late", "failures", "disputes")},
+        "active": [d for d in range(store.day - 127, store.day + 1) if int(hot["active"][d % 128 // 64]) >> d % 64 & 1],
+        "users": {w: bits for w in weeks if (bits := _bits(hot["users"][w % WEEK_SLOTS]))},
+        "features": {w: bits for w in weeks if (bits := _bits(hot["features"][w % WEEK_SLOTS : w % WEEK_SLOTS + 1]))},
+        "users_max": {w: int(n) for w in weeks if (n := hot["users_max"][w % WEEK_SLOTS])},
+        "ticket_map": {k: _ticket(t) for k, t in sorted(tail.tickets.items())},
+        "invoice_map": {k: _invoice(i) for k, i in sorted(tail.invoices.items())},
+        "survey_map": {k: {who: list(a) for who, a in sorted(by.items())} for k, by in sorted(tail.surveys.items()) if by},
+        "attributes": {k: v for k, (_, v) in sorted(tail.attributes.items())},
+        "mrr_months": {m: v for m, (_, v) in sorted(tail.mrr_months.items())},
+        "term": int(hot["term"]), "ended": ended,
+        "first_ts": _none(hot["first_ts"]),
+        "last_seen": {n: int(ts) for n, ts in zip(("usage", "ticket", "invoice", "survey", "account"), hot["last_seen"], strict=False) if ts != UNSET},
+        "first_value_ts": _none(hot["first_value_ts"]), "value_tracked": bool(hot["flags"] & VALUE_TRACKED),
+        "created_ts": _none(hot["created_ts"]), "started_ts": _none(hot["started_ts"]), "ended_ts": _none(hot["ended_ts"]),
+        "churn_notice_ts": _none(hot["churn_notice_ts"]), "auto_renew_on_ts": _none(hot["auto_renew_on_ts"]),
+        "score": _none(hot["score"]), "coverage": int(hot["coverage"]),
+        "dimensions": {} if ended else named(e.sub[:, 0]),
+        "band": "ended" if ended else BANDS[int(hot["band"])],
+        "previous_band": None if hot["band_since"] == UNSET else BANDS[int(hot["previous_band"])],
+        "band_since": _none(hot["band_since"]),
+        "pending_band": None if hot["pending_band"] == MISSING else BANDS[int(hot["pending_band"])],
+        "pending_since": _none(hot["pending_since"]),
+        "last_sub": {n: int(v) for n, v in zip(DIMENSIONS, hot["last_sub"], strict=True) if v != MISSING},
+        "history": {d: int(v) for d in range(today - HISTORY_DAYS + 1, today + 1) if tick != UNSET and not ended and (v := hot["history"][d % HISTORY_DAYS]) != MISSING},
+        "velocity_7d": velocity(store, rows, tick, score, 7)[0], "velocity_28d": velocity(store, rows, tick, score, 28)[0],
+        "episodes": {rule: s.episode for rule, s in sorted(tail.levels.items()) if s.episode},
+        "fence": {SOURCES[s]: int(o) for s, o in enumerate(hot["fence"]) if o != UNSET},
+    }  # fmt: skip
+
+
+def _ticket(t) -> dict[str, Any]:
+    return {
+        "opened_ts": _none(t.opened), "state_ts": _none(t.state_ts), "state": None if t.state < 0 else STATES[t.state],
+        "priority_ts": _none(t.priority_ts), "priority": None if t.priority < 0 else PRIORITIES[t.priority],
+        "complaint_ts": _none(t.complaint), "reopened": list(t.reopened), "escalated": t.escalated,
+    }  # fmt: skip
+
+
+def _invoice(i) -> dict[str, Any]:
+    return {
+        "status_ts": i.status_ts, "status": STATUSES[i.status], "due_ts": _none(i.due_ts), "due_at": _none(i.due),
+        "days_late_ts": _none(i.days_late_ts), "days_late": None if i.days_late_ts == UNSET else i.days_late,
+        "paid_ts": _none(i.paid), "disputed_ts": _none(i.disputed), "overdue_ts": _none(i.overdue), "failed": list(i.failed),
+    }  # fmt: skip

@@ -1,0 +1,92 @@
+"""Fencing on a real broker: only the newest owner of a partition writes."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from faust.types import TP
+
+from streams import topics
+from streams.clock import wall_ms
+from streams.fence import TERM_KEY, FencedError, FencedWriter, compress_fast
+from streams.settings import Kafka, Settings
+
+
+@pytest.fixture
+async def tp(kafka, topic_prefix) -> TP:
+    settings = Settings(topic_prefix=topic_prefix, kafka=Kafka(bootstrap=kafka.bootstrap, partitions=2))
+    await topics.create(settings)
+    return TP(f"{topic_prefix}state", 1)
+
+
+@contextlib.asynccontextmanager
+async def owner(bootstrap: str, batch: int = 100_000) -> AsyncIterator[FencedWriter]:
+    """A writer of the group with connections of its own."""
+    compress_fast()
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, enable_idempotence=True, compression_type="lz4", max_batch_size=batch
+    )
+    async with producer:
+        yield FencedWriter("group", producer, 10.0, wall_ms)
+
+
+def outbox(writer: FencedWriter, tp: TP, *keys: bytes):
+    box = writer.outbox()
+    box.put(tp, [(key, b"value of " + key) for key in keys], wall_ms())
+    return box
+
+
+async def keys_in(bootstrap: str, tp: TP) -> list[bytes]:
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed") as consumer:
+        where = TopicPartition(*tp)
+        consumer.assign([where])
+        await consumer.seek_to_beginning(where)
+        end = (await consumer.end_offsets([where]))[where]
+        found: list[bytes] = []
+        while await consumer.position(where) < end:
+            found += [r.key for rs in (await consumer.getmany(timeout_ms=500)).values() for r in rs]
+    return found
+
+
+async def test_newer_owner_shuts_the_older_out(kafka, tp):
+    """Once a second writer has taken a partition, nothing of the first one reaches the log."""
+    async with owner(kafka.bootstrap) as old, owner(kafka.bootstrap) as new:
+        await old.acquire([tp])
+        await old.write(outbox(old, tp, b"a"))
+        late = outbox(old, tp, b"b")
+        assert (await new.acquire([tp]))[tp] == 2
+        with pytest.raises(FencedError, match=r"state\[1\]: epoch 0 is over"):
+            await old.write(late)
+        await new.write(outbox(new, tp, b"c"))
+        with pytest.raises(FencedError):
+            await old.renew([tp])
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, b"a", TERM_KEY, b"c"]
+
+
+async def test_outbox_keeps_the_term_it_was_made_in(kafka, tp):
+    """What was encoded before a partition was lost is refused, even after the same writer took it again."""
+    async with owner(kafka.bootstrap) as writer:
+        await writer.acquire([tp])
+        early = outbox(writer, tp, b"a")
+        writer.release([tp])
+        with pytest.raises(FencedError, match="not owned"):
+            outbox(writer, tp, b"b")
+        await writer.acquire([tp])
+        with pytest.raises(FencedError, match="epoch 0 is over"):
+            await writer.write(early)
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, TERM_KEY]
+
+
+async def test_many_batches_arrive_once_and_in_order(kafka, tp):
+    """An outbox of many batches is appended in order; writing it again appends nothing."""
+    keys = [b"key-%05d" % n for n in range(3_000)]
+    async with owner(kafka.bootstrap, batch=16_384) as writer:
+        await writer.acquire([tp])
+        box = outbox(writer, tp, *keys)
+        assert await writer.write(box) == {tp: len(keys)}
+        assert len(box.batches[tp]) > 5
+        box.batches[tp] = box.batches[tp][-3:]  # the broker remembers the last five
+        await writer.write(box)
+        assert await writer.write(writer.outbox()) == {}
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, *keys]

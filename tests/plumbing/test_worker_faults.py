@@ -1,0 +1,171 @@
+"""Two workers under faults: whatever is killed, stopped or frozen, no key may differ from a plain recount."""
+
+import asyncio
+import contextlib
+import random
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from streams.servers.kafka import QUICK_FAULTS, KafkaServer
+from streams.servers.process import ServerUnavailableError
+from tests.plumbing.counting_run import Run, counting_run, until
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
+
+
+async def assert_exact(run: Run) -> None:
+    await run.finished()
+    for child in run.children:
+        if child.process.poll() is None:
+            assert await run.stop(child) == 0, run.logs()
+    assert await run.differences() == [], run.logs()
+    assert await run.missing_notices() == [], run.logs()
+
+
+@pytest.mark.parametrize("seed", [11])
+async def test_kill_and_terminate_mid_stream(kafka, topic_prefix, tmp_path, seed):
+    """Kill -9 and SIGTERM at random moments, each replaced, lose and double nothing."""
+    chance = random.Random(seed)
+    print("seed", seed)
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        workers = [run.start(), run.start()]
+        await asyncio.gather(*(run.ready(worker) for worker in workers))
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+            feeding = asyncio.create_task(run.produce(4_000, seed=chance.randrange(1 << 30)))
+            await asyncio.sleep(chance.uniform(0.1, 1.5))
+            victim = chance.randrange(2)
+            await run.stop(workers[victim], number)
+            workers[victim] = run.start()
+            await feeding
+            await asyncio.sleep(chance.uniform(0.5, 4.0))
+        await assert_exact(run)
+
+
+@pytest.mark.parametrize("seed", [21])
+async def test_frozen_owner_is_refused(kafka, topic_prefix, tmp_path, seed):
+    """A worker frozen between encoding and writing, thawed when all is done by the other, writes nothing."""
+    print("seed", seed)
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        frozen = run.start()
+        await run.ready(frozen)
+        await run.produce(3_000, seed)
+        await run.finished()
+        (tmp_path / f"freeze.{frozen.process.pid}").touch()
+        await run.produce(3_000, seed + 1)
+        await until(lambda: frozen.stopped, 10, run.logs)
+        other = run.start()
+        await run.finished()
+        await run.ready(other)
+        before = await run.read("state")
+        frozen.process.send_signal(signal.SIGCONT)
+        await until(lambda: "write was refused" in frozen.log.read_text(), 15, run.logs)
+        await asyncio.gather(run.ready(frozen), run.ready(other))
+        after = await run.read("state")
+        assert {p: len(rs) for p, rs in after.items()} == {p: len(rs) for p, rs in before.items()}
+        await run.produce(2_000, seed + 2)
+        await assert_exact(run)
+
+
+@pytest.mark.parametrize("seed", [31])
+async def test_freeze_at_random_moments(kafka, topic_prefix, tmp_path, seed):
+    """Workers frozen for longer than the session, at random moments under load, lose and double nothing."""
+    chance = random.Random(seed)
+    print("seed", seed)
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        workers = [run.start(), run.start()]
+        await asyncio.gather(*(run.ready(worker) for worker in workers))
+        for _ in range(2):
+            feeding = asyncio.create_task(run.produce(6_000, seed=chance.randrange(1 << 30)))
+            await asyncio.sleep(chance.uniform(0.1, 2.0))
+            victim = workers[chance.randrange(2)]
+            victim.process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(run.session * 1.6)
+            await feeding
+            victim.process.send_signal(signal.SIGCONT)
+            await asyncio.sleep(chance.uniform(0.5, 5.0))
+        await assert_exact(run)
+
+
+@pytest.mark.parametrize("seed", [41])
+async def test_kill_during_start_and_recovery(kafka, topic_prefix, tmp_path, seed):
+    """A worker killed again and again while it starts and recovers leaves the truth to the last one."""
+    chance = random.Random(seed)
+    print("seed", seed)
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path, keys=5_000) as run:
+        first = run.start()
+        await run.produce(10_000, seed)
+        await run.ready(first)
+        await asyncio.sleep(chance.uniform(0, 1.0))
+        await run.stop(first, signal.SIGKILL)
+        for _ in range(4):
+            child = run.start()
+            await run.produce(1_000, seed=chance.randrange(1 << 30))
+            await asyncio.sleep(chance.uniform(0.8, 3.0))
+            await run.stop(child, signal.SIGKILL)
+        run.start()
+        await assert_exact(run)
+
+
+async def test_compacted_changelog_alone_rebuilds_the_state(kafka, topic_prefix, tmp_path):
+    """After compaction dropped old rows, a new worker restores every key from what is left."""
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path, keys=50) as run:
+        await run.compact_quickly()
+        child = run.start()
+        for seed in range(8):
+            await run.produce(1_000, seed)
+            await run.finished()
+            await asyncio.sleep(1.1)  # the active segment is never compacted: let it roll
+        await run.stop(child, signal.SIGKILL)
+        rows = await run.read("state")
+        written = sum(records[-1].offset + 1 for records in rows.values())
+        kept = sum(map(len, rows.values()))
+        assert kept < written / 2, f"{kept} of {written} rows kept: nothing was compacted"
+        await run.produce(500, seed=99)
+        run.start()
+        await assert_exact(run)
+
+
+async def test_broker_killed_and_back(topic_prefix, tmp_path):
+    """A broker killed under load and back after some seconds costs no worker and no event."""
+    async with own_kafka() as server, counting_run(server.bootstrap, topic_prefix, tmp_path) as run:
+        workers = [run.start(), run.start()]
+        await asyncio.gather(*(run.ready(worker) for worker in workers))
+        await run.produce(3_000, seed=51)
+        await asyncio.to_thread(server.kill)
+        await asyncio.sleep(5)
+        await asyncio.to_thread(server.restart)
+        await run.produce(3_000, seed=52)
+        await run.finished()
+        assert [worker.process.poll() for worker in workers] == [None, None], run.logs()
+        await assert_exact(run)
+
+
+async def test_stops_without_a_broker(topic_prefix, tmp_path):
+    """With the broker gone for good, SIGTERM ends a worker within 10 s, and not with 0."""
+    async with (
+        own_kafka() as server,
+        counting_run(server.bootstrap, topic_prefix, tmp_path, commit_interval=20) as run,
+    ):
+        child = run.start()
+        await run.ready(child)
+        await run.produce(2_000, seed=61)
+        await asyncio.sleep(1)  # taken, but not committed
+        await asyncio.to_thread(server.kill)
+        assert await run.stop(child, signal.SIGTERM, timeout=10) != 0
+
+
+@contextlib.asynccontextmanager
+async def own_kafka() -> AsyncIterator[KafkaServer]:
+    """A broker of this test alone, as it will be killed."""
+    server = KafkaServer(properties=QUICK_FAULTS)
+    try:
+        await asyncio.to_thread(server.start)
+    except ServerUnavailableError as error:
+        server.close()
+        pytest.skip(str(error))
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(server.close)

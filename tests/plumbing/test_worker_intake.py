@@ -1,0 +1,180 @@
+"""The intake without a broker: blocks lost, doubled or overlapping, and feeds that are quiet or unknown."""
+
+from types import SimpleNamespace
+
+import pytest
+from faust.types import TP
+
+from streams.clock import wall_ms
+from streams.fetch import RecordBlock
+from streams.intake import FetchedEnd, Intake, LogBehindError, TooManyDeadLettersError
+from streams.settings import Engine
+
+INPUTS = ("usage", "tickets")
+USAGE, TICKETS = TP("usage", 0), TP("tickets", 0)
+
+
+class Kept:
+    """A partition that keeps what it is fed."""
+
+    def __init__(self) -> None:
+        self.offsets: list[int] = []
+        self.events: list[object] = []
+        self.highest = -1
+
+    def feed(self, source, records):
+        self.offsets += [record.offset for record in records]
+
+    def queued(self, source):
+        return len(self.offsets)
+
+    def seen(self, source):
+        return self.highest
+
+    def resume(self, source, metadata):
+        self.events.append((source, metadata))
+
+
+class Table:
+    """Ownership of partition 0, generation 1."""
+
+    def __init__(self) -> None:
+        self.states = {0: Kept()}
+        self.fresh = {0}
+        self.generation = 1
+
+    def live(self):
+        return {n: s for n, s in self.states.items() if n not in self.fresh}
+
+    def recovered(self, number):
+        return True
+
+    def go_live(self, number):
+        self.states[number].events.append("takeover")
+        self.fresh.discard(number)
+
+
+class Setup:
+    def __init__(self, **engine) -> None:
+        self.table = Table()
+        self.ends: dict[TP, FetchedEnd] = {}
+        self.dead = 0
+        self.errors: list[BaseException] = []
+        self.intake = Intake(
+            self.table, INPUTS, Engine(**engine), clock=wall_ms, stale_ms=1000,
+            fetched_end=self.ends.get, dead=lambda: self.dead, fail=self.errors.append,
+        )  # fmt: skip
+
+    def resume(self, **starts: int) -> None:
+        self.intake.resume({TP(topic, 0): starts.get(topic, 0) for topic in INPUTS}, {})
+
+    @property
+    def kept(self) -> Kept:
+        return self.table.states[0]
+
+
+def block(begin: int, end: int, *offsets: int, generation: int = 1, tp: TP = USAGE) -> RecordBlock:
+    records = [
+        SimpleNamespace(offset=o, timestamp=o, key=b"k", value=b"v") for o in offsets or range(begin, end)
+    ]
+    return RecordBlock(tp, begin, end, records, generation)
+
+
+@pytest.fixture
+def setup(monkeypatch) -> Setup:
+    monkeypatch.setattr(Intake, "advance", lambda self, number: None)
+    made = Setup(idle=0.001)
+    made.resume(usage=10)
+    return made
+
+
+async def test_blocks_in_order_are_fed_once(setup):
+    """Consecutive blocks are fed whole, even with holes between offsets; what comes twice is cut."""
+    blocks = [block(10, 20, 10, 15), block(20, 25, 22), block(10, 20), block(24, 30), block(30, 31)]
+    await setup.intake.take(blocks)
+    assert setup.kept.offsets == [10, 15, 22, 25, 26, 27, 28, 29, 30]
+    assert setup.intake.positions[USAGE] == 31
+    assert not setup.intake.missed
+
+
+async def test_lost_block_is_noticed(setup):
+    """A block that does not begin where the last one ended is refused, and asked for again."""
+    await setup.intake.take([block(12, 20)])
+    assert setup.kept.offsets == []
+    assert setup.intake.missed
+    assert setup.intake.positions[USAGE] == 10
+
+
+async def test_old_generation_and_fresh_partitions_are_not_fed(setup):
+    """Blocks of an earlier generation are dropped, and so are those of a partition not yet recovered."""
+    await setup.intake.take([block(10, 20, generation=0)])
+    setup.table.fresh.add(0)
+    await setup.intake.take([block(10, 20)])
+    assert setup.kept.offsets == []
+
+
+def test_takeover_comes_after_every_source_was_resumed(setup):
+    """A recovered partition is told the metadata of all its sources, then that it lives."""
+    assert setup.kept.events == [(0, ""), (1, ""), "takeover"]
+
+
+async def test_full_partition_is_left_out_until_it_is_half_empty(setup):
+    """A source with too much in its queue is not fetched until it has fallen below half."""
+    setup = Setup(max_queued=1000)
+    setup.resume()
+    setup.kept.offsets = list(range(1000))
+    assert setup.intake.wanted([USAGE, TP("other", 0)]) == set()
+    setup.kept.offsets = list(range(500))
+    assert setup.intake.wanted([USAGE]) == set()
+    setup.kept.offsets = list(range(499))
+    assert setup.intake.wanted([USAGE]) == {USAGE}
+
+
+async def test_idle_needs_a_fresh_answer_and_a_read_end(setup):
+    """A feed is idle only if a recent fetch answer says that it is read to its end."""
+    intake = setup.intake
+    assert intake.idle(0) == set()
+    now = wall_ms()
+    setup.ends |= {USAGE: FetchedEnd(11, now), TICKETS: FetchedEnd(0, now)}
+    intake._touched = dict.fromkeys(intake._touched, 0.0)
+    assert intake.idle(0) == {1}
+    await intake.take([block(10, 11, 10)])
+    assert intake.idle(0) == {1}
+    intake._touched[USAGE] = 0.0
+    assert intake.idle(0) == {0, 1}
+    setup.ends[TICKETS] = FetchedEnd(0, now - 5_000)
+    assert intake.idle(0) == {0}
+
+
+async def test_brake(setup):
+    """Too large a share of rejected records is a failure that says what to do."""
+    setup = Setup(dead_letter_window=10)
+    setup.resume()
+    setup.intake.advance = lambda number: None
+    setup.dead = 3
+    await setup.intake.take([block(0, 10)])
+    assert setup.errors == []
+    setup.dead = 9
+    await setup.intake.take([block(10, 20)])
+    assert isinstance(setup.errors[0], TooManyDeadLettersError)
+    assert "dead-letters list" in str(setup.errors[0])
+
+
+def test_start_positions(setup):
+    """Live partitions read on after what was fed, fresh ones after what was committed, none below the log."""
+    committed = {USAGE: SimpleNamespace(offset=5, metadata="")}
+    earliest, ends = {USAGE: 0, TICKETS: 0}, {USAGE: 50, TICKETS: 50}
+    assert setup.intake.start_positions(committed, earliest, ends) == {USAGE: 10, TICKETS: 0}
+    setup.table.fresh.add(0)
+    assert setup.intake.start_positions(committed, earliest, ends) == {USAGE: 5, TICKETS: 0}
+    assert setup.intake.start_positions(committed, {USAGE: 7, TICKETS: 3}, ends) == {USAGE: 7, TICKETS: 3}
+
+
+@pytest.mark.parametrize(("offset", "seen"), [(60, -1), (None, 59)])
+def test_input_that_ends_too_early_is_refused(setup, offset, seen):
+    """An input that ends below what was committed, or below a fence in the rows, was created anew."""
+    setup.table.fresh.add(0)
+    setup.kept.highest = seen
+    committed = {USAGE: SimpleNamespace(offset=offset, metadata="")} if offset else {}
+    with pytest.raises(LogBehindError, match=r"usage\[0\] ends at offset 50, but was read up to 60"):
+        setup.intake.start_positions(committed, {USAGE: 0}, {USAGE: 50})
