@@ -238,8 +238,8 @@ class Worker:
 
 def create_worker(settings: Settings) -> Worker:
     """The worker of these settings, with the product's own scoring. Call it in a running event loop."""
-    from streams.pipeline import Partition as ScoredPartition  # noqa: PLC0415 - tests bring their own states
-    from streams.pipeline import build_context  # noqa: PLC0415
+    from streams.context import build_context  # noqa: PLC0415 - tests bring their own states
+    from streams.pipeline import Partition as ScoredPartition  # noqa: PLC0415
 
     context = build_context(settings)
     return Worker(settings, context, lambda number: ScoredPartition(number, context))

@@ -1,4 +1,4 @@
-"""The one place that makes a pipeline's Context: of a model and a grid (files, demo), or of settings (worker)."""
+"""The one place that makes a pipeline's Context: of a model and a grid (files), or of settings (worker)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 
 from alerts.engine import AlertEngine
 from scoring.evaluate import Scorer
+from scoring.events import SOURCES
 from scoring.model import Model, default_model, parse_model
 from streams.partitioner import partition_of
 from streams.pipeline import Context
@@ -33,7 +34,7 @@ def make_context(
     tick_ms: int,
     grace_ms: int,
     partitions: int | None = None,
-    topic_names: Sequence[str] | None = None,
+    topic_names: Sequence[str] = SOURCES,
     tick_log: TickLog | None = None,
 ) -> Context:
     """What all partitions of a process share; `partitions` None accepts every key on every partition.
@@ -41,9 +42,14 @@ def make_context(
     Raises ValueError if the model names signals or options that do not exist.
     """
     scorer = Scorer(model)
-    names = {} if topic_names is None else {"topic_names": topic_names}
     return Context(
-        scorer, AlertEngine(scorer), tick_ms, grace_ms, _placement(partitions), tick_log=tick_log, **names
+        scorer,
+        AlertEngine(scorer),
+        tick_ms,
+        grace_ms,
+        _placement(partitions),
+        topic_names=topic_names,
+        tick_log=tick_log,
     )
 
 
@@ -55,6 +61,7 @@ def build_context(settings: Settings) -> Context:
         tick_ms=engine.tick * 1000,
         grace_ms=round(engine.grace * 1000),
         partitions=kafka.partitions if kafka.partitioner == "murmur2" else None,
+        topic_names=[settings.topic_prefix + source for source in SOURCES],
         tick_log=None if engine.tick_log is None else _appender(engine.tick_log),
     )
 

@@ -101,6 +101,10 @@ class Partition:
             self._queues[source].resume(newest)
             self.clock_ms = max(self.clock_ms, tick)
 
+    def seen(self, source: int) -> int:
+        """The greatest offset of a source in the fences of the restored rows; -1 if there is none."""
+        return int(self.store.hot["fence"][: self.store.n, source].max(initial=-1))
+
     def takeover(self) -> None:
         """After recovery, before the first event: index what waits, and queue the alerts that fire for publication."""
         store = self.store
@@ -362,6 +366,8 @@ class Partition:
         rows = np.flatnonzero(self.store.mark[: self.store.n] & LOOK)
         for start in range(0, len(rows), _BLOCK):
             if self._ticking:
+                return
+            if self._ticking:  # the rest is looked at after the tick
                 return
             records = publish(self.store, rows[start : start + _BLOCK], self.context.scorer, self.as_of)
             self.context.totals.published += len(records)

@@ -1,4 +1,4 @@
-"""`accountpulse replay`: scores and alerts from files, through the pipeline of the worker, without a broker."""
+"""`accountpulse replay`: scores and alerts from files, through the pipeline of the worker, no broker."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def duration(text: str) -> int:
 
 
 def grid(text: str) -> int:
-    """Milliseconds of a tick: at most a day, and it divides an hour or is whole hours. Raises typer.BadParameter."""
+    """Milliseconds of a tick: at most a day; divides an hour or is whole hours. Raises typer.BadParameter."""
     tick = duration(text)
     hour = _UNITS["h"]
     if tick > _UNITS["d"] or (hour % tick and tick % hour):
@@ -123,6 +123,7 @@ def replay(
             metavar="FILE...", help="NDJSON, plain or .gz; - is standard input.", callback=existing
         ),
     ],
+    *,
     model: Annotated[Path | None, typer.Option(help="A model file; without it the package's own.")] = None,
     scores: Annotated[Path | None, typer.Option(help="Write one line per account and step.")] = None,
     alerts: Annotated[Path | None, typer.Option(help="Write the alert records.")] = None,

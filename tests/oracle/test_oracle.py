@@ -33,9 +33,8 @@ def outcome_of(s: Scenario) -> Outcome:
     return run(s.records, model=yaml.safe_load(MODEL), tick=s.tick, grace=s.grace, until=s.until)
 
 
-def outlook(told: Told, account: dict) -> dict:
-    """An account of the reference as far as the engine, whose rings are already open for the next tick, still remembers it."""
-    day = told.partition.store.day
+def outlook(day: int, account: dict) -> dict:
+    """An account of the reference as far as the engine, whose rings are already rolled to `day` for the next tick, still remembers it."""
     first = {"usage": day - 127, "tickets": day - 127, "errors": day - 31, **dict.fromkeys(WEEKLY, day // 7 - 31)}
     first |= dict.fromkeys(("users", "features", "users_max"), day // 7 - 4)
     seen = {name: {b: v for b, v in account[name].items() if b >= oldest} for name, oldest in first.items()}
@@ -47,7 +46,7 @@ def outlook(told: Told, account: dict) -> dict:
 
 
 def verdict(told: Told, expected: Outcome, *, fates: bool) -> list[str]:
-    found = differences({who: outlook(told, a) for who, a in expected.accounts.items()}, accounts(told.partition))
+    found = differences({who: outlook(told.partition.store.day, a) for who, a in expected.accounts.items()}, accounts(told.partition))
     if fates:
         counts = told.context.totals
         got = Counter({(SOURCES.index(s), fate): n for (s, fate), n in counts.events.items() if fate != "dead"})

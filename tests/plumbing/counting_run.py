@@ -66,6 +66,7 @@ class Run:
     total: Counter = field(default_factory=Counter)
     ends: Counter = field(default_factory=Counter)
     extra: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ("tests.plumbing.counting_worker",)
 
     @property
     def settings(self) -> Settings:
@@ -87,7 +88,6 @@ class Run:
         kafka = settings.kafka
         environment = {
             **os.environ,
-            **self.extra,
             "PYTHONPATH": str(ROOT),
             "COUNTING_FREEZE": str(self.directory),
             "ACCOUNTPULSE_TOPIC_PREFIX": self.prefix,
@@ -100,11 +100,12 @@ class Run:
             "ACCOUNTPULSE_ENGINE__IDLE": str(settings.engine.idle),
             "ACCOUNTPULSE_PROBES__HOST": "127.0.0.1",
             "ACCOUNTPULSE_PROBES__PORT": str(port),
+            **self.extra,
         }
         log = self.directory / f"worker{len(self.children)}.log"
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.plumbing.counting_worker"],
+                [sys.executable, "-m", *self.command],
                 cwd=self.directory, env=environment, stdout=sink, stderr=sink,
             )  # fmt: skip
         child = Child(process, port, log)

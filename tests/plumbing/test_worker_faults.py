@@ -19,6 +19,7 @@ async def assert_exact(run: Run) -> None:
     await run.finished()
     for child in run.children:
         if child.process.poll() is None:
+            await run.ready(child)
             assert await run.stop(child) == 0, run.logs()
     assert await run.differences() == [], run.logs()
     assert await run.missing_notices() == [], run.logs()
