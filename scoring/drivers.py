@@ -51,7 +51,7 @@ def drivers(store: Store, row: int) -> list[Driver]:
 
 def _by_event(store: Store, row: int, dimension: str, cause: Cause, points: int) -> Driver:
     if dimension in ("product_usage", "onboarding"):
-        newest = store.last_usage.get(row)
+        newest = store.last_usage[row]
         return Driver(dimension, cause, points, [newest] if newest else [], ["usage"] if newest else [])
     tail = store.tails.get(row, Tail())
     notable = [(i, w) for _, i, w in reversed(tail.recent) if w.startswith(_EVIDENCE.get(dimension, ()))][:3]

@@ -47,15 +47,15 @@ class Store:
         """Encoded tails, dropped when the tail changes."""
         self.expiries: dict[int, set[int]] = defaultdict(set)
         """Day number to the rows with something to forget on it."""
-        self.last_usage: dict[int, str] = {}
-        """Row to the id of its newest folded usage event: evidence only, not part of the state."""
         self._allocate(capacity)
 
     def _allocate(self, capacity: int) -> None:
         old_n = self.n
-        old = {name: getattr(self, name) for name in ("hot", "mark", *MATRICES)} if old_n else {}
+        old = {name: getattr(self, name) for name in ("hot", "mark", "last_usage", *MATRICES)} if old_n else {}
         self.hot: NDArray[Any] = np.empty(capacity, HOT)
         self.mark = np.zeros(capacity, np.uint8)
+        self.last_usage: NDArray[np.object_] = np.full(capacity, None, object)
+        """Id of the newest folded usage event per row: evidence only, not part of the state."""
         self.usage = np.zeros((capacity, MATRICES["usage"][0]), np.int64)
         self.errors = np.zeros((capacity, MATRICES["errors"][0]), np.int32)
         self.counts = np.zeros((capacity, MATRICES["counts"][0]), np.int16)

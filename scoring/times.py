@@ -38,7 +38,7 @@ def parse(text: str) -> int:
 def parse_column(texts: Sequence[str]) -> Int64:
     """Like `parse` for each text. The shape that nearly all producers send (UTC, `Z`, whole or milliseconds) is read as one matrix."""
     length = len(texts[0]) if texts else 0
-    if length in (20, 24) and texts[0][-1] == "Z" and all(len(t) == length for t in texts):
+    if length in (20, 24) and texts[0][-1] == "Z" and set(map(len, texts)) == {length}:
         try:
             raw = "".join(texts).encode("ascii")
         except UnicodeEncodeError:

@@ -40,10 +40,15 @@ log = structlog.get_logger(__name__)
 
 
 class Scoring(Protocol):
-    """What the scoring brings: counters, the model's name, and a state per partition number."""
+    """What the scoring of all partitions shares: its counters and the hash of its model."""
 
-    totals: Totals
-    model_hash: str
+    @property
+    def totals(self) -> Totals:
+        """Counters of the process."""
+
+    @property
+    def model_hash(self) -> str:
+        """Hash of the active model."""
 
 
 class Halt:
@@ -111,7 +116,7 @@ class Worker:
         self.flush = Flush(
             self.table, self.intake, self.writer, self.producer, inputs=inputs, outputs=outputs,
             deadline=kafka.write_deadline, clock=clock, commit_offsets=self._commit_offsets,
-            rejoin=self._rejoin, fail=self.fail,
+            settled=self._is_settled, rejoin=self._rejoin, fail=self.fail,
         )  # fmt: skip
         cast("Transport", self.app.transport).wire(self.intake, self.flush, kafka.fetch_wait_ms, self.fail)
         self._add_agent(inputs)
@@ -146,7 +151,7 @@ class Worker:
     async def drain(self) -> bool:
         """Take no more, flush and commit what was folded; False if something could not be written."""
         self.intake.closed = True
-        return not self.halt.reason and await self.flush.commit()
+        return not self.halt.reason and await self.flush.commit(last=True)
 
     async def leave(self) -> None:
         """Leave the group, so that others take over at once."""
@@ -227,7 +232,7 @@ class Worker:
     async def _publish_scores(self) -> None:
         while True:
             await asyncio.sleep(self.settings.engine.score_interval)
-            if self._is_settled() and any(state.scores_pending for state in self.table.live().values()):
+            if any(state.scores_pending for state in self.table.live().values()):
                 await self.flush.publish_scores()
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:

@@ -8,11 +8,14 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.events import EVENT_TYPES, MAX_VALUE_BYTES, TYPE_NAMES, AnyEvent, Invoice, Survey, decode, normalised_score
 from scoring.times import UNSET, Int64, parse, parse_column
 
 FUTURE_MS: Final = 10 * 60_000
+Codes = NDArray[np.int8]
+"""Event types as positions in EVENT_TYPES."""
 CODE: Final = {cls: code for code, cls in enumerate(EVENT_TYPES)}
 
 
@@ -43,7 +46,7 @@ class Decoded(NamedTuple):
     index: list[int]
     events: list[AnyEvent]
     times: Int64
-    codes: np.ndarray[tuple[int], np.dtype[np.int8]]
+    codes: Codes
     rejects: list[Reject]
 
 
@@ -86,12 +89,12 @@ def decode_chunk(records: Sequence[Record], admission: Admission) -> Decoded:
     keys = [records[i].key for i in index] if rejects else [r.key for r in records]
     if not admission.all_known(keys, [e.account_id for e in events]):
         index, events = _admit(index, events, keys, admission, rejects)
-    codes = np.array([CODE[type(e)] for e in events], np.int8)
+    codes = _codes(events)
     times = parse_column([e.ts for e in events])
     stamps = np.array([records[i].timestamp for i in index], np.int64)
     bad = (times == UNSET) | (times > stamps + FUTURE_MS)
     for n in np.flatnonzero((codes == CODE[Survey]) | (codes == CODE[Invoice])).tolist():
-        bad[n] |= _content(events[n]) is not None
+        bad[n] |= _content_of_type(events[n]) is not None
     if bad.any():
         for n in np.flatnonzero(bad).tolist():
             late = (int(times[n]) - int(stamps[n])) // 1000
@@ -101,6 +104,13 @@ def decode_chunk(records: Sequence[Record], admission: Admission) -> Decoded:
         index, events = [index[n] for n in keep.tolist()], [events[n] for n in keep.tolist()]
         codes, times, stamps = codes[keep], times[keep], stamps[keep]
     return Decoded(index, events, np.minimum(times, stamps), codes, sorted(rejects))
+
+
+def _codes(events: Sequence[AnyEvent]) -> Codes:
+    kinds = set(map(type, events))
+    if len(kinds) == 1:  # one type on a topic is the rule
+        return np.full(len(events), CODE[kinds.pop()], np.int8)
+    return np.array([CODE[type(e)] for e in events], np.int8)
 
 
 def decode_one(value: bytes) -> AnyEvent:
@@ -177,10 +187,16 @@ def _admit(
 
 def _content(event: AnyEvent) -> tuple[str, str] | None:
     """What the schema cannot say: times that are none, scores outside their scale."""
-    times = [event.ts, *([event.due_at] if isinstance(event, Invoice) and event.due_at is not None else [])]
-    for text in times:
-        if parse(text) == UNSET:
-            return "bad_timestamp", f"{text!r} is no RFC 3339 time with offset since 1970"
+    return _not_a_time(event.ts) or _content_of_type(event)
+
+
+def _not_a_time(text: str) -> tuple[str, str] | None:
+    return ("bad_timestamp", f"{text!r} is no RFC 3339 time with offset since 1970") if parse(text) == UNSET else None
+
+
+def _content_of_type(event: AnyEvent) -> tuple[str, str] | None:
+    if isinstance(event, Invoice) and event.due_at is not None:
+        return _not_a_time(event.due_at)
     if isinstance(event, Survey) and normalised_score(event) is None:
         return "out_of_range", f"score {event.score:g} lies outside its scale"
     return None

@@ -25,7 +25,7 @@ from scoring.state import Store
 from scoring.tail import Tail
 from scoring.times import DAY, UNSET, iso
 from streams.context import make_context
-from streams.publication import publish
+from streams.publication import THRESHOLD, publish
 from streams.replay import DeadLine, FileLine, Replay, classify
 from streams.ticking import TickLine
 
@@ -60,7 +60,7 @@ class Change(Struct, frozen=True):
 
 
 class Move(Struct, frozen=True):
-    """The last time the score was published with a change, and its parts (thousandths of a point)."""
+    """The last time the score was published because it moved, and the parts (thousandths of a point)."""
 
     at: str
     score: float | None
@@ -98,10 +98,9 @@ def explain(
     now: int,
     until: int | None,
 ) -> tuple[Explanation, list[DeadLine]]:
-    """The explanation as of the last tick up to `until`, and rejected lines. Times and durations in milliseconds.
+    """The explanation as of the last tick up to `until`, and rejected lines; times in milliseconds.
 
     `until` None: as far as the events of all accounts reach.
-
 
     Raises UnknownAccountError if there is nothing to explain; OSError of a file.
     """
@@ -163,9 +162,21 @@ class _Log:
         if hot["score"] != MISSING:
             parts = zip(DIMENSIONS, hot["contribution"].tolist(), strict=True)
             self.days.setdefault(tick // DAY, {name: part / 1000 for name, part in parts if part != MISSING})
-        for record in publish(self._store, np.array([0]), self._scorer, tick):
-            if record.drivers:
-                self.last_move = Move(record.as_of, record.score, record.drivers)
+        if self._is_due(tick):
+            for record in publish(self._store, np.array([0]), self._scorer, tick):
+                self._keep(record)
+
+    def _is_due(self, tick: int) -> bool:
+        """Whether the worker would publish: looked at here first, as this is asked at every tick."""
+        hot = self._store.hot[0]
+        moved = abs(int(hot["score"]) - int(hot["pub_score"])) >= THRESHOLD
+        changed = hot["band"] != hot["pub_band"] or hot["coverage"] != hot["pub_coverage"]
+        return bool(moved or changed or hot["pub_day"] < tick // DAY)
+
+    def _keep(self, record: ScoreRecord) -> None:
+        points = sum(driver.points for driver in record.drivers)
+        if record.drivers and (self.last_move is None or abs(points) >= THRESHOLD):
+            self.last_move = Move(record.as_of, record.score, record.drivers)
 
 
 def _explanation(store: Store, scorer: Scorer, as_of: int, log: _Log) -> Explanation:
@@ -190,7 +201,8 @@ def _band_reasons(store: Store, f: Facts, e: Evaluation, model: Model) -> Iterat
     hot, b, now = store.hot[0], model.bands, f.now
     score, band = int(e.score[0]), BANDS[int(hot["band"])]
     if e.coverage[0] < model.minimum_coverage:
-        yield f"coverage {e.coverage[0] / 10:.0f} % is below the minimum of {model.minimum_coverage / 10:.0f} %"
+        least = model.minimum_coverage / 10
+        yield f"coverage {e.coverage[0] / 10:.0f} % is below the minimum of {least:.0f} %"
     elif band == "red" and b.red <= score < b.red_exit:
         yield f"hysteresis: red was entered below {b.red / 1000:g} and is left at {b.red_exit / 1000:g}"
     elif band == "green" and b.green_exit <= score < b.green:

@@ -69,11 +69,15 @@ class Flush:
         outputs: Outputs,
         deadline: float,
         clock: Clock,
+        settled: Callable[[], bool],
         commit_offsets: Callable[[Mapping[TP, OffsetAndMetadata]], Coroutine[Any, Any, bool]],
         rejoin: Callable[[], None],
         fail: Fail,
     ) -> None:
-        """`producer` is idempotent; `deadline` in seconds bounds each step of a flush."""
+        """`producer` is idempotent; `deadline` in seconds bounds each step of a flush.
+
+        `settled` says whether ownership is: a flush must not reach over a rebalance.
+        """
         self._table = table
         self._intake = intake
         self._writer = writer
@@ -82,6 +86,7 @@ class Flush:
         self._outputs = outputs
         self._deadline = deadline
         self._clock = clock
+        self._settled = settled
         self._commit_offsets = commit_offsets
         self._rejoin = rejoin
         self._fail = fail
@@ -96,11 +101,14 @@ class Flush:
         self.flush_seconds = 0.0
         self.fenced = 0
 
-    async def commit(self) -> bool:
-        """Flush everything and commit the offsets; False if that was not possible (and says so by `fail`)."""
+    async def commit(self, *, last: bool = False) -> bool:
+        """Flush everything and commit the offsets; False if that was not possible (and says so by `fail`).
+
+        `last` is the flush before partitions are given up, which is made in any case.
+        """
         async with self._lock:
             began = time.monotonic()
-            done = await self._guarded(self._commit)
+            done = (last or self._settled()) and await self._guarded(self._commit)
             if done:
                 self.committed_at = self.scored_at = time.monotonic()
                 self.flushes += 1
@@ -110,7 +118,7 @@ class Flush:
     async def publish_scores(self) -> bool:
         """Flush the scores alone, so that they need not wait for the next commit; their rows stay changed."""
         async with self._lock:
-            done = await self._guarded(self._publish_scores)
+            done = self._settled() and await self._guarded(self._publish_scores)
             if done:
                 self.scored_at = time.monotonic()
             return done

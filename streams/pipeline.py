@@ -134,9 +134,13 @@ class Partition:
         decoded = decode_chunk(records, self._admission)
         for reject in decoded.rejects:
             self._bury(source, records[reject.index], reject.reason, reject.detail)
-        row = self.store.row
-        keys = [records[i].key or b"" for i in decoded.index]
-        queue.put(records, decoded, np.array([row(key) for key in keys], np.int64))
+        queue.put(records, decoded, self._rows([records[i].key for i in decoded.index] if decoded.rejects else [r.key for r in records]))
+
+    def _rows(self, keys: Sequence[bytes | None]) -> Int64:
+        rows = list(map(self.store.index.get, keys))
+        if None in rows:
+            rows = [self.store.row(key or b"") for key in keys]
+        return np.array(rows, np.int64)
 
     def _bury(self, source: int, record: Record, reason: str, detail: str) -> None:
         totals = self.context.totals
@@ -213,7 +217,7 @@ class Partition:
         ready = fresh & ~wait
         for i in np.flatnonzero(wait).tolist():
             tick = max(int(chunk.tick[i]), upcoming)
-            held = Held(tick, source, int(chunk.offsets[i]), int(chunk.times[i]), chunk.raws[i])
+            held = Held(tick, source, int(chunk.offsets[i]), int(chunk.times[i]), chunk.records[i].value or b"")
             self.store.tail(int(chunk.rows[i])).held.append(held)
             self._held[tick].append((int(chunk.rows[i]), held))
         if ready.all():

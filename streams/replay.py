@@ -109,7 +109,10 @@ class Timed(NamedTuple):
 
 
 def sort_nearly(lines: Iterable[FileLine], latest: int, within: int = SORT_WITHIN) -> Iterator[Timed]:
-    """Lines in time order where the disorder is below `within`; stable; lines without a time, or with one after `latest`, stay in place."""
+    """Lines in time order where the disorder is below `within`; stable.
+
+    Lines without a time, or with one after `latest`, stay in place: one bad time must not move the clock.
+    """
     heap: list[Timed] = []
     newest = UNSET
     for rank, line in enumerate(lines):
@@ -126,7 +129,10 @@ def sort_nearly(lines: Iterable[FileLine], latest: int, within: int = SORT_WITHI
 class Replay:
     """Feeds lines to one partition and runs its clock."""
 
-    def __init__(self, context: Context, now: int, on_step: Callable[[Partition], None] | None = None) -> None:
+    def __init__(
+        self, context: Context, now: int, on_step: Callable[[Partition], None] | None = None
+    ) -> None:
+        """`now` (milliseconds) stands for the arrival of every line; `on_step` follows each advance."""
         self.partition = Partition(0, context)
         self.now = now
         self.read = 0
@@ -136,7 +142,7 @@ class Replay:
         self._on_step = on_step
 
     def run(self, lines: Iterable[FileLine], until: int | None = None) -> int:
-        """Replay everything; ticks run up to `until`, or as far as the events reach. Returns the last tick (milliseconds)."""
+        """Replay all; ticks run up to `until`, or as far as events reach. Returns the last tick, in ms."""
         newest = UNSET
         for time, _, source, key, line in sort_nearly(lines, self.now + FUTURE_MS):
             if until is not None and time > until:

@@ -10,7 +10,7 @@ import numpy as np
 
 from scoring.events import AnyEvent
 from scoring.times import UNSET, Int64
-from streams.codec import Decoded, Record
+from streams.codec import Codes, Decoded, Record
 
 
 class Chunk(NamedTuple):
@@ -21,9 +21,9 @@ class Chunk(NamedTuple):
     times: Int64
     newest: Int64
     tick: Int64
-    codes: np.ndarray[tuple[int], np.dtype[np.int8]]
+    codes: Codes
     events: Sequence[AnyEvent]
-    raws: Sequence[bytes]
+    records: Sequence[Record]
     end: int
     """The offset after the last record of the chunk, rejected ones included."""
 
@@ -72,8 +72,7 @@ class SourceQueue:
         whole = len(decoded.index) == len(records)
         kept = records if whole else [records[i] for i in decoded.index]
         offsets = np.array([r.offset for r in kept], np.int64)
-        raws = [r.value or b"" for r in kept]
-        self._chunks.append(Chunk(rows, offsets, decoded.times, newest, tick, decoded.codes, decoded.events, raws, end))
+        self._chunks.append(Chunk(rows, offsets, decoded.times, newest, tick, decoded.codes, decoded.events, kept, end))
         self.queued += len(rows)
 
     def _pass_by(self, end: int) -> None:

@@ -188,7 +188,7 @@ class Consumer(driver.Consumer):
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ANN401
         """Flush and commit. Faust calls it by its timer; nothing is written while ownership is unsettled."""
-        return False if self._settling else await self._wiring.flush.commit()
+        return await self._wiring.flush.commit()
 
     async def commit_positions(self, positions: Mapping[TP, OffsetAndMetadata]) -> bool:
         """Commit offsets with their metadata; False if the group rebalances, which refuses them."""
@@ -196,7 +196,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Flush while the epochs are still ours, then let Faust stop the flow."""
-        await self._wiring.flush.commit()
+        await self._wiring.flush.commit(last=True)
         await super().on_partitions_revoked(revoked)
 
 

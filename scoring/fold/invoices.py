@@ -32,7 +32,7 @@ def fold_invoices(store: Store, rows: Int64, events: Sequence[Any], times: Int64
         invoice = tail.invoices.get(event.invoice_id)
         known = invoice is not None
         invoice = invoice or InvoiceState()
-        before = _counts(invoice)
+        before = _counts(invoice) if known else []
         if not merge(invoice, event, ts):
             new[i] = False
             continue
@@ -75,6 +75,8 @@ def _registers(i: InvoiceState) -> tuple[object, ...]:
 
 
 def _counts(invoice: InvoiceState) -> Counts:
+    if invoice.paid == invoice.disputed == UNSET and not invoice.failed:
+        return []
     late = invoice.paid != UNSET and (invoice.paid >= invoice.due + DAY if invoice.due != UNSET else invoice.days_late > 0)
     return [
         *counted("late", invoice.paid if late else UNSET, _WEEK),
@@ -85,9 +87,12 @@ def _counts(invoice: InvoiceState) -> Counts:
 
 def derive(store: Store, row: int) -> None:
     """The columns that summarise the invoices of an account, and the day the next one is forgotten."""
-    invoices = store.tails[row].invoices.values()
-    dues = [due for due in (i.due_time() for i in invoices if i.is_open) if due != UNSET]
-    store.hot["oldest_due"][row] = min(dues, default=UNSET)
-    closed = [i.status_ts for i in invoices if not i.is_open]
-    if closed:
-        store.expiries[min(closed) // DAY + DAYS].add(row)
+    oldest = closed = UNSET
+    for invoice in store.tails[row].invoices.values():
+        if invoice.status >= PAID:
+            closed = earliest(closed, invoice.status_ts)
+        elif (due := invoice.due_time()) != UNSET:
+            oldest = earliest(oldest, due)
+    store.hot["oldest_due"][row] = oldest
+    if closed != UNSET:
+        store.expiries[closed // DAY + DAYS].add(row)

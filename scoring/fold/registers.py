@@ -35,8 +35,12 @@ def replace_counts(store: Store, row: int, before: Counts, after: Counts) -> Non
 
 def keep_newest(recent: list[tuple[int, str, str]], entry: tuple[int, str, str]) -> None:
     """Keep the newest notable events, sorted; the same whatever order they came in."""
-    if entry in recent:
+    if not recent or entry > recent[-1]:
+        recent.append(entry)
+    elif entry in recent:
         return
-    recent.append(entry)
-    recent.sort()
-    del recent[:-NOTABLE]
+    else:
+        recent.append(entry)
+        recent.sort()
+    if len(recent) > NOTABLE:
+        del recent[0]

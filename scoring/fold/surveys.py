@@ -49,11 +49,15 @@ def fold_surveys(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
 def derive(store: Store, row: int) -> None:
     """The columns that summarise the answers of an account, and the day the next one is forgotten."""
     surveys = store.tails[row].surveys
+    hot = store.hot[row]
     for slot, kind in enumerate(SURVEY_KINDS):
-        answers = list(surveys.get(kind, {}).values())
-        store.hot["survey_n"][row, slot] = len(answers)
-        store.hot["survey_mean"][row, slot] = sum(a.score for a in answers) // len(answers) if answers else 0
-        store.hot["survey_ts"][row, slot] = max((a.ts for a in answers), default=UNSET)
-    oldest = min((a.ts for by in surveys.values() for a in by.values()), default=UNSET)
+        answers = surveys.get(kind)
+        if not answers:
+            hot["survey_n"][slot], hot["survey_mean"][slot], hot["survey_ts"][slot] = 0, 0, UNSET
+            continue
+        times, _, scores = zip(*answers.values(), strict=True)
+        hot["survey_n"][slot], hot["survey_ts"][slot] = len(answers), max(times)
+        hot["survey_mean"][slot] = sum(scores) // len(answers)
+    oldest = min((min(by.values()).ts for by in surveys.values() if by), default=UNSET)
     if oldest != UNSET:
         store.expiries[oldest // DAY + DAYS].add(row)

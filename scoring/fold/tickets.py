@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.events import Ticket
-from scoring.fold.registers import counted, earliest, keep_newest, replace_counts
+from scoring.fold.registers import Counts, counted, earliest, keep_newest, replace_counts
 from scoring.layout import DAYS
 from scoring.state import Store
-from scoring.tail import CLOSED, OPENED, PRIORITIES, REOPENED, URGENT, TicketState
+from scoring.tail import CLOSED, OPENED, PRIORITIES, REOPENED, UNKNOWN, URGENT, TicketState
 from scoring.times import DAY, UNSET, Int64
 
 _STATES = {"opened": OPENED, "reopened": REOPENED, "closed": CLOSED}
@@ -28,13 +28,14 @@ def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
         ticket = tail.tickets.get(event.ticket_id)
         known = ticket is not None
         ticket = ticket or TicketState()
-        before = _counts(ticket)
+        counting = (ticket.opened, ticket.complaint, ticket.reopened)
         if not merge(ticket, event, ts):
             new[i] = False
             continue
         if not known:
             tail.tickets[event.ticket_id] = ticket
-        replace_counts(store, row, before, _counts(ticket))
+        if counting != (ticket.opened, ticket.complaint, ticket.reopened):
+            replace_counts(store, row, _counts(*counting), _counts(ticket.opened, ticket.complaint, ticket.reopened))
         keep_newest(tail.recent, (ts, event.event_id, f"ticket {event.ticket_id} {event.action}"))
         changed.add(row)
     for row in changed:
@@ -62,19 +63,22 @@ def merge(ticket: TicketState, event: Ticket, ts: int) -> bool:
     return before != after or reopenings != (len(ticket.reopened), ticket.reopened[:1])
 
 
-def _counts(ticket: TicketState) -> list[tuple[str, int]]:
+def _counts(opened: int, complaint: int, reopened: Sequence[int]) -> Counts:
     return [
-        *counted("tickets", ticket.opened, DAY),
-        *counted("complaints", ticket.complaint, 7 * DAY),
-        *(("reopens", ts // DAY // 7) for ts in ticket.reopened),
+        *counted("tickets", opened, DAY),
+        *counted("complaints", complaint, 7 * DAY),
+        *(("reopens", ts // DAY // 7) for ts in reopened),
     ]
 
 
 def derive(store: Store, row: int) -> None:
     """The columns that summarise the tickets of an account, and the day the next one is forgotten."""
-    tickets = store.tails[row].tickets.values()
-    urgent = [t.opened if t.opened != UNSET else t.state_ts for t in tickets if t.is_open and t.priority == URGENT]
-    store.hot["urgent_since"][row] = min(urgent, default=UNSET)
-    closed = [t.state_ts for t in tickets if t.state == CLOSED]
-    if closed:
-        store.expiries[min(closed) // DAY + DAYS].add(row)
+    since = closed = UNSET
+    for t in store.tails[row].tickets.values():
+        if t.state == CLOSED:
+            closed = earliest(closed, t.state_ts)
+        elif t.priority == URGENT and t.state != UNKNOWN:
+            since = earliest(since, t.opened if t.opened != UNSET else t.state_ts)
+    store.hot["urgent_since"][row] = since
+    if closed != UNSET:
+        store.expiries[closed // DAY + DAYS].add(row)

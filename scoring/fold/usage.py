@@ -28,20 +28,27 @@ _USERS_MAX = column_offset("users_max", 4)
 _ERROR_DAYS = MATRICES["errors"][0]
 _DAY_MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
 _ROW_MIX = np.uint64(0xC2B2_AE3D_27D4_EB4F)
+_REMEMBERED: Final = 200_000
 _digest = xxhash.xxh3_64_intdigest
 
 
-class _FeatureBits(dict[str | None, int]):
-    """Feature name to its bit of the sketch; the names are few, so hashing each once pays."""
+class _Bits(dict[str | None, int]):
+    """Name to its bit of a sketch, -1 for none. Names come again and again, so looking up beats hashing."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__({None: -1})
+        self._bits = bits
 
     def __missing__(self, name: str | None) -> int:
-        if len(self) > 100_000:  # a producer that puts ids into `feature` must not fill the memory
+        if len(self) > _REMEMBERED:  # a producer that sends ever new names must not fill the memory
             self.clear()
-        bit = self[name] = -1 if name is None else _digest(name.encode()) % FEATURE_BITS
+            self[None] = -1
+        bit = self[name] = _digest((name or "").encode()) % self._bits
         return bit
 
 
-_feature_bits = _FeatureBits()
+_feature_bits = _Bits(FEATURE_BITS)
+_user_bits = _Bits(USER_BITS)
 
 
 def fold_usage(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
@@ -56,7 +63,7 @@ def fold_usage(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -
         _add(store, rows, events, days)
         _sketch(store, rows, events, days // 7)
         _rare(store, rows, events, times)
-        store.last_usage.update(zip(rows.tolist(), [e.event_id for e in events], strict=True))
+        store.last_usage[rows] = [e.event_id for e in events]
     return new
 
 
@@ -85,7 +92,7 @@ def _sketch(store: Store, rows: Int64, events: Sequence[Usage], weeks: Int64) ->
         at = np.flatnonzero(named & recent)
         bit = np.left_shift(np.uint64(1), feature[at].astype(np.uint64))
         _set_bits(store.hot8u, rows[at] * _HOT8 + _FEATURES + slot[at], bit)
-    user = np.fromiter([-1 if e.user_id is None else _digest(e.user_id.encode()) % USER_BITS for e in events], np.int64, n)
+    user = np.fromiter([_user_bits[e.user_id] for e in events], np.int64, n)
     at = np.flatnonzero((user >= 0) & recent)
     if len(at):
         bit = np.left_shift(np.uint64(1), (user[at] % 64).astype(np.uint64))

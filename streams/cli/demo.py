@@ -56,14 +56,15 @@ def demo(
         typer.Option(help="Only write the events to this file (.gz or plain), for replay and explain."),
     ] = None,
 ) -> None:
-    """Watch accounts being scored, without any server installed; exits 1 if a planted story raised no alert."""
+    """Watch accounts being scored, without any server installed; exits 1 if a story was not told."""
     fleet = Fleet(wall_ms(), seed, accounts, days, frozenset(without or ()))
     if events is not None:
         _write(fleet, events)
         return
     plan = Plan(grid(tick), days, real_kafka=kafka)
     try:
-        outcome = asyncio.run(_until_terminated(run(fleet, plan, _screen(), seconds=days / DAYS_A_SECOND)))
+        work = run(fleet, plan, _screen(), seconds=days / DAYS_A_SECOND)
+        outcome = asyncio.run(_until_terminated(work))
     except (KeyboardInterrupt, asyncio.CancelledError):
         complain("stopped; nothing is left behind")
         raise typer.Exit(INTERRUPTED) from None

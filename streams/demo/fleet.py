@@ -155,9 +155,11 @@ class _History:
     def attributes(self) -> None:
         """Who the account is, and a nightly look of the CRM every now and then."""
         p, rng = self.profile, self.rng
-        known = {"tier": p.tier, "segment": p.segment, "plan": "team", "mrr": p.mrr, "currency": "USD", "seats": p.seats,
-                 "owner": rng.choice(_OWNERS), "name": p.name, "auto_renew": True, "notice_days": 60,
-                 "renewal_date": iso(self.fleet.end + rng.randrange(20, 340) * DAY)[:10]}  # fmt: skip
+        known = {
+            "tier": p.tier, "segment": p.segment, "plan": "team", "mrr": p.mrr, "currency": "USD",
+            "seats": p.seats, "owner": rng.choice(_OWNERS), "name": p.name, "auto_renew": True,
+            "notice_days": 60, "renewal_date": iso(self.fleet.end + rng.randrange(20, 340) * DAY)[:10],
+        }  # fmt: skip
         action = "signup" if p.signed_up else "created"
         self.emit(p.begins, type="account", action=action, **known)
         for day in range(rng.randrange(1, 30), self.fleet.days + 1, 30):

@@ -86,10 +86,10 @@ async def run(fleet: Fleet, plan: Plan, screen: Screen, *, seconds: float) -> Ou
         watching = asyncio.create_task(watch.run())
         try:
             fed = time.monotonic()
-            await _guarded(
-                produce(roles.settings, events, seconds=seconds, on_day=lambda at: screen.progress(iso(at)[:10])),
-                roles, watching,
-            )  # fmt: skip
+            feed = produce(
+                roles.settings, events, seconds=seconds, on_day=lambda at: screen.progress(iso(at)[:10])
+            )
+            await _guarded(feed, roles, watching)
             await _guarded(_settled(watch, fleet), roles, watching)
             fed_s = time.monotonic() - fed
             await watch.all_shown(DELIVERY_S)

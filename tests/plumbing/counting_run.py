@@ -156,6 +156,7 @@ class Run:
         async with AIOKafkaProducer(bootstrap_servers=self.bootstrap) as producer:
             for value in values:
                 await producer.send(self.prefix + "usage", value, key=b"k0", partition=0)
+                self.ends["usage", 0] += 1
 
     async def produce_in_transactions(self, ends: list[str]) -> None:
         """Append ten numbers in each of some transactions, which are committed or aborted."""

@@ -68,8 +68,7 @@ async def test_bug_in_the_scoring_stops_the_worker(kafka, topic_prefix, tmp_path
         child = run.start()
         await run.ready(child)
         await run.produce_text([b"5"] * 10)
-        await until(lambda: lag(child) == 0.0, 20)
-        await asyncio.sleep(1)
+        await run.finished()
         await run.produce_text([b"crash"])
         assert await asyncio.to_thread(child.process.wait, 20) == 1
         assert "RuntimeError: a bug" in child.log.read_text()

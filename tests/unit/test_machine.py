@@ -37,7 +37,7 @@ def test_cell(level, condition, hold, after, published, reason):
     assert (tuple(decision.level), decision.publish, decision.reason) == (after, published, reason)
 
 
-@pytest.mark.parametrize(("phase", "condition"), itertools.product(Code, [True, False, None]))
+@pytest.mark.parametrize(("phase", "condition"), list(itertools.product(Code, [True, False, None])))
 def test_end_of_the_account(phase, condition):
     """An account that ends is silent afterwards: what fires is resolved, whatever the condition says, and nothing starts."""
     decision = decide(Level(phase, 500, 1), condition, NOW, 0, ended=True)

@@ -1,0 +1,116 @@
+"""Evaluating: one account or many alike, contributions that add up, and rows that survive any journey through the changelog."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scoring.evaluate import Evaluation, Scorer
+from scoring.facts import Facts
+from scoring.layout import HOT, MATRICES, MISSING, D
+from scoring.model import default_model
+from scoring.row import encode_rows, restore_rows
+from scoring.state import Store
+from scoring.times import DAY, HOUR
+from tests.property.feeds import START, folded, tell
+from tests.property.strategies import END, living
+
+SCORER = Scorer(default_model())
+EVERYTHING = frozenset({"pad", "marks"})
+told = st.lists(living, min_size=1, max_size=40)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def scrambled(n: int, seed: int) -> Store:
+    """Accounts with random but legal columns: far stranger than events would make them."""
+    random, store = np.random.default_rng(seed), Store()
+    store.roll(END // DAY)
+    for i in range(n):
+        store.row(str(i).encode())
+    hot = store.hot
+    for name in ("first_ts", "created_ts", "first_value_ts", "urgent_since", "oldest_due"):
+        hot[name][:n] = np.where(random.random(n) < 0.3, -1, random.integers(START - 200 * DAY, END, n))
+    hot["last_seen"][:n] = np.where(random.random((n, 6)) < 0.3, -1, START)
+    hot["seats"][:n], hot["tier"][:n] = random.integers(0, 50, n), random.integers(-1, 3, n)
+    hot["flags"][:n], hot["users_max"][:n] = random.choice([0, 1, 4, 5], n), random.integers(0, 40, (n, 6))
+    hot["users"][:n] = random.integers(0, 2**63, (n, 6, 4)) & random.integers(0, 2**63, (n, 6, 4))
+    hot["features"][:n], hot["active"][:n] = random.integers(0, 2**20, (n, 6)), random.integers(0, 2**62, (n, 2))
+    hot["survey_n"][:n], hot["survey_mean"][:n] = random.integers(0, 3, (n, 3)), random.integers(0, 100_001, (n, 3))
+    hot["survey_ts"][:n], hot["mrr"][:n] = random.integers(START, END, (n, 3)), random.integers(-1, 10**6, (n, 14))
+    store.usage[:n] = random.integers(0, 10 ** random.integers(1, 13), (n, 128)) * (random.random((n, 128)) < 0.5)
+    store.errors[:n], store.counts[:n] = random.integers(0, 9, (n, 32)), random.integers(0, 3, (n, 288))
+    return store
+
+
+def evaluated(store: Store, rows: np.ndarray, now: int) -> Evaluation:
+    return SCORER.evaluate(Facts(store, rows, now))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, n=st.integers(1, 40), hours=st.integers(0, 30))
+def test_one_equals_many(seed, n, hours):
+    """Scoring an account alone gives bit for bit what scoring it among others gives: score, coverage, every signal."""
+    store, now = scrambled(n, seed), END + hours * HOUR
+    store.roll(now // DAY)
+    many = evaluated(store, np.arange(n), now)
+    for i in range(n):
+        one = evaluated(store, np.array([i]), now)
+        for whole, single in zip(many[:-1], one[:-1], strict=True):
+            assert (whole[..., i] == single[..., 0]).all()
+        assert {k: v[i] for k, v in many.signals.items()} == {k: v[0] for k, v in one.signals.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds)
+def test_parts_sum_to_the_score(seed):
+    """Contributions sum to the score exactly, every sub-score lies in 0..100, and without evidence there is no score."""
+    e = evaluated(scrambled(50, seed), np.arange(50), END)
+    seen = e.score != MISSING
+    assert (e.contribution.sum(axis=0)[seen] == e.score[seen]).all()
+    assert ((e.score[seen] >= 0) & (e.score[seen] <= 100_000)).all()
+    assert (e.sub[e.sub != MISSING] >= 0).all()
+    assert (e.sub <= 100_000).all()
+    assert (seen == (e.coverage > 0)).all()
+    assert e.sub.shape == (D, 50)
+
+
+@settings(max_examples=25, deadline=None)
+@given(events=told)
+def test_row_round_trip(events):
+    """Encoding a row and restoring it gives back every column, ring and tail."""
+    store = tell(events, END).store
+    again = Store()
+    restore_rows(again, encode_rows(store, np.arange(store.n)))
+    assert folded(again, without=EVERYTHING) == folded(store, without=EVERYTHING)
+    assert (again.hot["marks"][: again.n] == store.mark[: store.n] & 14).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds, days=st.lists(st.integers(0, 400), min_size=1, max_size=4))
+def test_rows_of_different_days(seed, days):
+    """Rows that were written on different days stand, once restored together, where rolling them in memory would have put them."""
+    n = len(days) * 3
+    store, changelog = scrambled(n, seed), []
+    for group, day in enumerate(np.cumsum(days).tolist()):
+        store.roll(END // DAY + day)
+        changelog += encode_rows(store, np.arange(group * 3, group * 3 + 3))
+    again = Store()
+    restore_rows(again, changelog)
+    for name in HOT.names or ():
+        if name not in EVERYTHING:
+            assert (again.hot[name][:n] == store.hot[name][:n]).all(), name
+    for matrix in MATRICES:
+        assert (getattr(again, matrix)[:n] == getattr(store, matrix)[:n]).all(), matrix
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=seeds, steps=st.lists(st.integers(0, 200), min_size=1, max_size=6))
+def test_rolling_in_steps(seed, steps):
+    """Rolling day by day, in jumps or all at once opens the same buckets."""
+    jumps, once = scrambled(4, seed), scrambled(4, seed)
+    for day in np.cumsum(steps).tolist():
+        jumps.roll(END // DAY + day)
+    once.roll(END // DAY + sum(steps))
+    assert (jumps.hot[:4] == once.hot[:4]).all()
+    assert all((getattr(jumps, m)[:4] == getattr(once, m)[:4]).all() for m in MATRICES)

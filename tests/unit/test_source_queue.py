@@ -1,0 +1,106 @@
+"""The queue of one source: the tick an event counts from, what the clock may take, and what still may come."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import numpy as np
+from scoring.times import UNSET, iso
+from streams.codec import Admission, decode_chunk
+from streams.source_queue import SourceQueue, ceil_tick
+from tests.property.feeds import START, Record, event, record
+
+TICK, GRACE = 60_000, 10_000
+
+
+def put(queue: SourceQueue, times: list[int], offset: int = 0, *, bad: frozenset[int] = frozenset()) -> None:
+    """Append one event a time; those at the places `bad` are rejected."""
+    records = [
+        Record(offset + i, START + 10**12, b"acme", b"{") if i in bad else record(offset + i, event("usage", START + t))
+        for i, t in enumerate(times)
+    ]
+    decoded = decode_chunk(records, Admission(lambda _: True))
+    queue.put(records, decoded, np.zeros(len(decoded.index), np.int64))
+
+
+def drained(queue: SourceQueue) -> list[tuple[int, int]]:
+    """(offset, tick it counts from) of everything queued."""
+    out = []
+    while (chunk := queue.take(1 << 62)) is not None:
+        out += list(zip(chunk.offsets.tolist(), (chunk.tick - START).tolist(), strict=True))
+    return out
+
+
+millis = st.lists(st.integers(0, 600).map(lambda s: s * 1000), min_size=1, max_size=30)
+
+
+@given(times=millis, cut=st.integers(0, 30), bad=st.frozensets(st.integers(0, 29)))
+def test_tick_depends_on_the_log_alone(times, cut, bad):
+    """K(o) = ceil(max(time, running maximum - grace)), however the feed is cut into chunks and whatever is rejected in between."""
+    queue = SourceQueue(TICK, GRACE)
+    put(queue, times[:cut] or times, bad=bad)
+    if times[:cut] and times[cut:]:
+        put(queue, times[cut:], cut, bad=frozenset(i - cut for i in bad))
+    newest, expected = -1, []
+    for offset, time in enumerate(times):
+        if offset not in bad:
+            newest = max(newest, time)
+            expected.append((offset, -(-max(time, newest - GRACE) // TICK) * TICK))
+    assert drained(queue) == expected
+    assert queue.next_offset == len(times)
+    assert queue.queued == 0
+
+
+@given(times=millis, order=st.randoms(use_true_random=False))
+def test_shuffling_within_the_grace(times, order):
+    """Events that come late by no more than the grace count from the tick they would have counted from in order."""
+    jitter = sorted(times, key=lambda t: t + order.uniform(0, GRACE))
+    queue = SourceQueue(TICK, GRACE)
+    put(queue, jitter)
+    assert [(k, ceil_tick(t, TICK)) for (_, k), t in zip(drained(queue), jitter, strict=True) if k != ceil_tick(t, TICK)] == []
+
+
+def test_takes_a_prefix():
+    """Only what lies before the first event past the limit is handed out, and the offset to commit follows it."""
+    queue = SourceQueue(TICK, GRACE)
+    put(queue, [1000, 5000, 3000, 9000, 2000])
+    chunk = queue.take(START + 5000)
+    assert chunk is not None
+    assert (chunk.offsets.tolist(), queue.next_offset, queue.taken_newest, queue.queued) == ([0, 1, 2], 3, START + 5000, 2)
+    assert queue.take(START + 8999) is None
+    assert drained(queue) == [(3, TICK), (4, TICK)]
+    assert queue.next_offset == 5
+
+
+def test_rejected_records_are_passed_by():
+    """Offsets of rejected records are committed once everything before them was taken, never earlier."""
+    queue = SourceQueue(TICK, GRACE)
+    put(queue, [0, 0], bad=frozenset({0, 1}))
+    assert queue.next_offset == 2
+    put(queue, [4000], 2)
+    put(queue, [0, 0], 3, bad=frozenset({0, 1}))
+    assert queue.next_offset == 2
+    assert queue.take(START + 4000) is not None
+    assert queue.next_offset == 5
+
+
+def test_bound():
+    """Nothing is known of a silent source; a read one holds the clock back at its newest time minus grace; an idle one goes with wall time."""
+    queue = SourceQueue(TICK, GRACE)
+    assert queue.bound(START, idle=False) is None
+    assert queue.bound(START, idle=True) == START - GRACE
+    put(queue, [70_000, 90_000])
+    assert queue.bound(START + 10**9, idle=True) == START + 60_000, iso(START)
+    assert queue.head == START + TICK
+    assert queue.take(1 << 62) is not None
+    assert queue.bound(START, idle=False) == START + 80_000
+    assert queue.bound(START + 10**9, idle=True) == START + 10**9 - GRACE
+
+
+def test_resume():
+    """A queue that continues behind a committed offset knows how far its feed was, so late events stay late."""
+    queue = SourceQueue(TICK, GRACE)
+    queue.resume(START + 300_000)
+    put(queue, [0], 17)
+    assert drained(queue) == [(17, 300_000)]
+    assert queue.newest == START + 300_000
+    assert SourceQueue(TICK, GRACE).next_offset == UNSET
