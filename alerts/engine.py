@@ -17,9 +17,9 @@ from alerts.rules.band_entered import BandEntered
 from alerts.rules.base import LevelRule, Tick
 from alerts.rules.complaint import Complaint
 from scoring.bands import velocity
-from scoring.layout import ENDED, MISSING
 from scoring.evaluate import Scorer
 from scoring.facts import Facts
+from scoring.layout import ENDED, MISSING
 from scoring.record import attributes, band_name
 from scoring.state import ROW, Store
 from scoring.tail import FactState, LevelState, Tail
@@ -82,7 +82,9 @@ class AlertEngine:
         """The account ended: everything that fires resolves."""
         out = []
         for rule in self.levels:
-            decision = decide(_level(store.tails.get(row, _EMPTY), rule.name), None, now, rule.hold_ms, ended=True)
+            decision = decide(
+                _level(store.tails.get(row, _EMPTY), rule.name), None, now, rule.hold_ms, ended=True
+            )
             if decision.reason is not Reason.UNCHANGED:
                 self._keep(store, row, rule.name, decision)
             if decision.publish is not None:
@@ -132,7 +134,15 @@ class AlertEngine:
         return out
 
     def _fact_alert(
-        self, store: Store, row: int, rule: Complaint, phase: Phase, reason: Reason, item: str, at: int, tick: int
+        self,
+        store: Store,
+        row: int,
+        rule: Complaint,
+        phase: Phase,
+        reason: Reason,
+        item: str,
+        at: int,
+        tick: int,
     ) -> Alert:
         evidence = rule.evidence(store.tails[row], item) if phase is Phase.FIRING else []
         return self._alert(store, row, rule, phase, reason, item, at, tick, evidence)
@@ -145,7 +155,9 @@ class AlertEngine:
         for row, tail in store.tails.items():
             for rule in self.levels:
                 level = _level(tail, rule.name)
-                if level.phase in (Code.FIRING, Code.NO_DATA) or (level.episode and now - level.since <= _RECENT):
+                if level.phase in (Code.FIRING, Code.NO_DATA) or (
+                    level.episode and now - level.since <= _RECENT
+                ):
                     phase = Phase.RESOLVED if level.phase in (Code.INACTIVE, Code.PENDING) else Phase.FIRING
                     evidence = self._evidence(store, row, rule) if phase is Phase.FIRING else []
                     # `tick` stays that of the transition: an old alert is a cold start, not news.
@@ -155,7 +167,11 @@ class AlertEngine:
                 for item, fact in tail.facts.get(self.complaint.name, {}).items():
                     if fact.firing or now - fact.tick <= _RECENT:
                         phase = Phase.FIRING if fact.firing else Phase.RESOLVED
-                        out.append(self._fact_alert(store, row, self.complaint, phase, Reason.TAKEOVER, item, fact.at, fact.tick))
+                        out.append(
+                            self._fact_alert(
+                                store, row, self.complaint, phase, Reason.TAKEOVER, item, fact.at, fact.tick
+                            )
+                        )
         return out
 
     def _evidence(self, store: Store, row: int, rule: LevelRule) -> list[Evidence]:

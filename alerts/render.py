@@ -146,7 +146,7 @@ def _what(alert: Alert) -> str:
 
 def _standing(alert: Alert) -> str:
     parts = [] if alert.score is None else [f"{points(alert.score)} points"]
-    if alert.previous_band and alert.previous_band != alert.band:
+    if alert.rule == "band_entered" and alert.previous_band and alert.previous_band != alert.band:
         parts.append(f"was {_band(alert.previous_band)}")
     moves = ((7, alert.velocity_7d), (28, alert.velocity_28d))
     parts += [f"{moved(value)} in {days} days" for days, value in moves if value is not None]

@@ -80,7 +80,10 @@ def ceilings(f: Facts, model: Model) -> Int64:
     told = [
         (c.churn_notice, notice > revoked),
         (c.auto_renew_off, f.column("auto_renew") == 0),
-        (c.invoice_overdue and c.invoice_overdue.band, _overdue(f, due, c.invoice_overdue.days if c.invoice_overdue else 0)),
+        (
+            c.invoice_overdue and c.invoice_overdue.band,
+            _overdue(f, due, c.invoice_overdue.days if c.invoice_overdue else 0),
+        ),
     ]
     for name, holds in told:
         if name is not None:
@@ -103,7 +106,9 @@ def keep_history(store: Store, rows: Int64, f: Facts, score: Int64) -> None:
     for back in range(1, min(int(f.today - behind.min()), HISTORY_DAYS)):
         skipped = at[f.today - back > behind]
         store.hot["history"][skipped, (f.today - back) % HISTORY_DAYS] = MISSING
-    store.hot["history"][at, f.today % HISTORY_DAYS] = np.where(score[first] == MISSING, MISSING, score[first] // 10)
+    store.hot["history"][at, f.today % HISTORY_DAYS] = np.where(
+        score[first] == MISSING, MISSING, score[first] // 10
+    )
 
 
 def velocity(store: Store, rows: Int64, now: int, score: Int64, days: int) -> list[int | None]:

@@ -52,4 +52,6 @@ def distinct(set_bits: Int64, bits: int) -> Int64:
 
 @lru_cache(maxsize=8)
 def _counting_table(bits: int) -> Int64:
-    return np.array([round(-1000 * bits * math.log(max(bits - k, 0.5) / bits)) for k in range(bits + 1)], np.int64)
+    return np.array(
+        [round(-1000 * bits * math.log(max(bits - k, 0.5) / bits)) for k in range(bits + 1)], np.int64
+    )

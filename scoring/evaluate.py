@@ -66,7 +66,11 @@ class Scorer:
         tier = f.column("tier")
         guess = np.full(len(f), TIERS.index(self.model.default_tier), np.int64)
         for rule in reversed(self.model.tier_rules):
-            holds = f.mrr >= rule.min_mrr if rule.min_mrr is not None else f.column("seats") >= (rule.min_seats or 0)
+            holds = (
+                f.mrr >= rule.min_mrr
+                if rule.min_mrr is not None
+                else f.column("seats") >= (rule.min_seats or 0)
+            )
             guess[holds] = TIERS.index(rule.tier)
         return np.where(tier == MISSING, guess, tier)
 

@@ -17,7 +17,13 @@ MAX_VALUE_BYTES: Final = 1 << 20
 Text = Annotated[str, Meta(max_length=256)]
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 Timestamp = Annotated[
-    str, Meta(min_length=20, max_length=40, description="RFC 3339 with offset", extra_json_schema={"format": "date-time"})
+    str,
+    Meta(
+        min_length=20,
+        max_length=40,
+        description="RFC 3339 with offset",
+        extra_json_schema={"format": "date-time"},
+    ),
 ]
 Amount = Annotated[float, Meta(ge=-1e12, le=1e12)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]

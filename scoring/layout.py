@@ -64,7 +64,19 @@ def blank() -> np.void:
         "auto_renew_on_ts", "urgent_since", "oldest_due", "survey_ts", "band_since", "pending_since", "due",
     ):  # fmt: skip
         row[name] = UNSET
-    for name in ("mrr", "score", "last_sub", "pub_score", "pub_coverage", "pub_day", "history", "tier", "auto_renew", "pending_band", "pub_band"):
+    for name in (
+        "mrr",
+        "score",
+        "last_sub",
+        "pub_score",
+        "pub_coverage",
+        "pub_day",
+        "history",
+        "tier",
+        "auto_renew",
+        "pending_band",
+        "pub_band",
+    ):
         row[name] = MISSING
     return row[()]
 
@@ -88,5 +100,9 @@ RINGS: Final = {
     "failures": Ring("counts", 224, 32, 7),
     "disputes": Ring("counts", 256, 32, 7),
 }
-MATRICES: Final = {"usage": (DAYS, np.dtype("<i8")), "errors": (32, np.dtype("<i4")), "counts": (288, np.dtype("<i2"))}
+MATRICES: Final = {
+    "usage": (DAYS, np.dtype("<i8")),
+    "errors": (32, np.dtype("<i4")),
+    "counts": (288, np.dtype("<i2")),
+}
 """Width and element type of each ring matrix."""

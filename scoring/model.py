@@ -75,7 +75,9 @@ class Bands(_Strict):
     red_exit: Milli = 45_000
     green: Milli = 70_000
     green_exit: Milli = 65_000
-    hold_hours: dict[Literal["insufficient_data", "red", "amber", "green"], Annotated[int, Field(ge=0, le=720)]] = {}
+    hold_hours: dict[
+        Literal["insufficient_data", "red", "amber", "green"], Annotated[int, Field(ge=0, le=720)]
+    ] = {}
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -146,7 +148,9 @@ class Model(_Strict):
     def _known(self) -> Self:
         unknown = set(self.dimensions) - set(DIMENSIONS)
         if unknown:
-            raise ValueError(f"dimensions: {', '.join(sorted(unknown))} unknown, known are {', '.join(DIMENSIONS)}")
+            raise ValueError(
+                f"dimensions: {', '.join(sorted(unknown))} unknown, known are {', '.join(DIMENSIONS)}"
+            )
         return self
 
     @cached_property

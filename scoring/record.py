@@ -69,12 +69,17 @@ def attributes(tail: Tail) -> dict[str, Any]:
     return {name: value for name, (_, value) in sorted(tail.attributes.items())}
 
 
-def score_records(store: Store, rows: Int64, at: Int64, f: Facts, e: Evaluation, scorer: Scorer) -> list[ScoreRecord]:
+def score_records(
+    store: Store, rows: Int64, at: Int64, f: Facts, e: Evaluation, scorer: Scorer
+) -> list[ScoreRecord]:
     """Records of the accounts `rows[at]`, where facts and evaluation are of `rows`; nothing is written to the columns."""
     week, month = (velocity(store, rows, f.now, e.score, days) for days in (7, 28))
     signals = {name: values.tolist() for name, values in e.signals.items()}
     mrr = f.mrr.tolist()
-    return [_record(store, int(rows[i]), i, f.now, scorer, e, signals, mrr[i], (week[i], month[i])) for i in at.tolist()]
+    return [
+        _record(store, int(rows[i]), i, f.now, scorer, e, signals, mrr[i], (week[i], month[i]))
+        for i in at.tolist()
+    ]
 
 
 def _record(
@@ -106,14 +111,24 @@ def _record(
         mrr_at_risk=at_risk,
         mrr_at_risk_basis=None if at_risk is None else "uncalibrated: mrr * (1 - score / 100)",
         attributes=attributes(store.tails.get(row, _EMPTY)),
-        last_seen={n: iso(int(ts)) for n, ts in zip(LAST_SEEN, hot["last_seen"].tolist(), strict=False) if ts != UNSET},
+        last_seen={
+            n: iso(int(ts))
+            for n, ts in zip(LAST_SEEN, hot["last_seen"].tolist(), strict=False)
+            if ts != UNSET
+        },
     )
 
 
-def _dimensions(e: Evaluation, i: int, signals: dict[str, list[int]], model: Model) -> dict[str, DimensionScore]:
+def _dimensions(
+    e: Evaluation, i: int, signals: dict[str, list[int]], model: Model
+) -> dict[str, DimensionScore]:
     out = {}
     for slot in np.flatnonzero(e.sub[:, i] != MISSING).tolist():
         name = DIMENSIONS[slot]
-        members = {s: signals[s][i] / 1000 for s in model.dimensions[name].signals if signals[s][i] != MISSING}
-        out[name] = DimensionScore(int(e.sub[slot, i]) / 1000, int(e.weight[slot, i]), int(e.contribution[slot, i]) / 1000, members)
+        members = {
+            s: signals[s][i] / 1000 for s in model.dimensions[name].signals if signals[s][i] != MISSING
+        }
+        out[name] = DimensionScore(
+            int(e.sub[slot, i]) / 1000, int(e.weight[slot, i]), int(e.contribution[slot, i]) / 1000, members
+        )
     return out

@@ -59,7 +59,11 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
         parts = [code[at], hot[at].view(np.uint8).reshape(len(at), -1)]
         for matrix, width in ((usage, int(head[1]) % _WHOLE), (errors, int(head[2])), (counts, int(head[3]))):
             if width:
-                parts.append(np.ascontiguousarray(matrix[at].astype(_UNSIGNED[width])).view(np.uint8).reshape(len(at), -1))
+                parts.append(
+                    np.ascontiguousarray(matrix[at].astype(_UNSIGNED[width]))
+                    .view(np.uint8)
+                    .reshape(len(at), -1)
+                )
         body = np.concatenate(parts, axis=1).tobytes()
         length = len(body) // len(at)
         for i, start in zip(at.tolist(), range(0, len(body), length), strict=True):
@@ -92,7 +96,9 @@ def restore_rows(store: Store, pairs: Sequence[tuple[bytes, bytes | None]]) -> I
             _blank(store, row)
             continue
         if value[0] > ROW_VERSION:
-            raise RowVersionError(f"state row of version {value[0]}, this program reads up to {ROW_VERSION}: run the newer release")
+            raise RowVersionError(
+                f"state row of version {value[0]}, this program reads up to {ROW_VERSION}: run the newer release"
+            )
         groups[value[:_HEAD]].append((row, value))
     for head, members in groups.items():
         _restore_group(store, head, members)

@@ -51,7 +51,9 @@ class Store:
 
     def _allocate(self, capacity: int) -> None:
         old_n = self.n
-        old = {name: getattr(self, name) for name in ("hot", "mark", "last_usage", *MATRICES)} if old_n else {}
+        old = (
+            {name: getattr(self, name) for name in ("hot", "mark", "last_usage", *MATRICES)} if old_n else {}
+        )
         self.hot: NDArray[Any] = np.empty(capacity, HOT)
         self.mark = np.zeros(capacity, np.uint8)
         self.last_usage: NDArray[np.object_] = np.full(capacity, None, object)
@@ -77,7 +79,9 @@ class Store:
         """A blank row for a new account."""
         row = self.n
         if row == len(self.hot):
-            self._allocate(max(2 * row, 4096) if row < _BLOCK else row + _BLOCK)  # blocks: doubling a million rows stalls for seconds
+            self._allocate(
+                max(2 * row, 4096) if row < _BLOCK else row + _BLOCK
+            )  # blocks: doubling a million rows stalls for seconds
         self.hot[row] = _BLANK
         self.hot["day"][row] = self.day
         self.n = row + 1
@@ -130,7 +134,9 @@ class Store:
             getattr(self, matrix)[row] = 0
         before = self.tail(row)
         newest = max(before.mrr_months.items(), key=lambda item: item[1], default=None)
-        self.tails[row] = Tail(attributes=before.attributes, mrr_months=dict([newest]) if newest else {}, held=before.held)
+        self.tails[row] = Tail(
+            attributes=before.attributes, mrr_months=dict([newest]) if newest else {}, held=before.held
+        )
 
 
 def roll_columns(hot: NDArray[Any], matrices: dict[str, NDArray[Any]], day: int, today: int) -> None:

@@ -10,7 +10,14 @@ from msgspec import Struct, field
 from scoring.times import UNSET
 
 LOW, NORMAL, HIGH, URGENT = range(4)
-PRIORITIES: Final = {"low": LOW, "normal": NORMAL, "medium": NORMAL, "high": HIGH, "urgent": URGENT, "critical": URGENT}
+PRIORITIES: Final = {
+    "low": LOW,
+    "normal": NORMAL,
+    "medium": NORMAL,
+    "high": HIGH,
+    "urgent": URGENT,
+    "critical": URGENT,
+}
 OPENED, REOPENED, CLOSED = range(3)
 ISSUED, FAILED, OVERDUE, DISPUTED, PAID, REFUNDED, VOIDED = range(7)
 UNKNOWN: Final = -1

@@ -63,7 +63,15 @@ def _parse_matrix(raw: NDArray[np.uint8], texts: Sequence[str]) -> Int64:
     year, month, day = two(0) * 100 + two(2), two(5), two(8)
     hour, minute, second = two(11), two(14), two(17)
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-    good &= (year >= 1970) & (month >= 1) & (month <= 12) & (hour <= 23) & (minute <= 59) & (second <= 59) & (day >= 1)
+    good &= (
+        (year >= 1970)
+        & (month >= 1)
+        & (month <= 12)
+        & (hour <= 23)
+        & (minute <= 59)
+        & (second <= 59)
+        & (day >= 1)
+    )
     month_days = _MONTH_DAYS[np.where(good, month, 0)] + (leap & (month == 2))
     good &= day <= month_days
     ms = _days_from_civil(year, month, day) * DAY + hour * HOUR + minute * 60_000 + second * 1000

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 import typing
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.events import EVENT_TYPES, MAX_VALUE_BYTES, TYPE_NAMES, AnyEvent, Invoice, Survey, decode, normalised_score
+from scoring.events import (
+    EVENT_TYPES,
+    MAX_VALUE_BYTES,
+    TYPE_NAMES,
+    AnyEvent,
+    Invoice,
+    Survey,
+    decode,
+    normalised_score,
+)
 from scoring.times import UNSET, Int64, parse, parse_column
 
 FUTURE_MS: Final = 10 * 60_000
@@ -68,7 +77,10 @@ class Admission:
         if account_id.startswith("\0"):
             return "invalid", "account_id starts with NUL, which is kept for the engine's own records"
         if not self._belongs(key):
-            return "wrong_partition", "the key belongs to another partition: the producer's partitioner is not murmur2"
+            return (
+                "wrong_partition",
+                "the key belongs to another partition: the producer's partitioner is not murmur2",
+            )
         if len(self._names) > 4_000_000:  # keys of accounts that were never folded must not fill the memory
             self._names.clear()
         self._names[key] = account_id
@@ -166,18 +178,32 @@ def _schema_reason(value: bytes, message: str) -> str:
         head = _head(value)
     except msgspec.ValidationError:
         return "invalid"
-    if "expected `object`" in message.lower() or not isinstance(head.type, str) or head.type not in TYPE_NAMES:
+    if (
+        "expected `object`" in message.lower()
+        or not isinstance(head.type, str)
+        or head.type not in TYPE_NAMES
+    ):
         return "unknown_type" if "expected `object`" not in message.lower() else "invalid"
     known = _ACTIONS.get(head.type)
-    return "unknown_action" if known and isinstance(head.action, str) and head.action not in known else "invalid"
+    return (
+        "unknown_action" if known and isinstance(head.action, str) and head.action not in known else "invalid"
+    )
 
 
 def _admit(
-    index: list[int], events: list[AnyEvent], keys: Sequence[bytes | None], admission: Admission, rejects: list[Reject]
+    index: list[int],
+    events: list[AnyEvent],
+    keys: Sequence[bytes | None],
+    admission: Admission,
+    rejects: list[Reject],
 ) -> tuple[list[int], list[AnyEvent]]:
     good: list[int] = []
     for n, (i, event) in enumerate(zip(index, events, strict=True)):
-        reason = ("missing_key", "the record has no key") if keys[n] is None else _content(event) or admission.refuse(keys[n], event.account_id)
+        reason = (
+            ("missing_key", "the record has no key")
+            if keys[n] is None
+            else _content(event) or admission.refuse(keys[n], event.account_id)
+        )
         if reason is None:
             good.append(n)
         else:
@@ -191,7 +217,11 @@ def _content(event: AnyEvent) -> tuple[str, str] | None:
 
 
 def _not_a_time(text: str) -> tuple[str, str] | None:
-    return ("bad_timestamp", f"{text!r} is no RFC 3339 time with offset since 1970") if parse(text) == UNSET else None
+    return (
+        ("bad_timestamp", f"{text!r} is no RFC 3339 time with offset since 1970")
+        if parse(text) == UNSET
+        else None
+    )
 
 
 def _content_of_type(event: AnyEvent) -> tuple[str, str] | None:

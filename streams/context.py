@@ -11,8 +11,8 @@ from alerts.engine import AlertEngine
 from scoring.evaluate import Scorer
 from scoring.events import SOURCES
 from scoring.model import Model, default_model, parse_model
+from streams.partition_context import Context
 from streams.partitioner import partition_of
-from streams.pipeline import Context
 from streams.settings import Settings
 from streams.ticking import TickLine
 

@@ -7,66 +7,30 @@ the tick once no source can add to it. The caller only says which sources are id
 from __future__ import annotations
 
 import heapq
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
 
 import msgspec
 import numpy as np
 
-from alerts.engine import AlertEngine
-from alerts.model import Alert, encode_alert
-from scoring.events import SOURCES, AnyEvent
-from scoring.evaluate import Scorer
-from scoring.fold.apply import TERM_CODES, TICKET, fold, forget
-from scoring.layout import BANDS, DAYS, ENDED, TIERS
+from alerts.model import encode_alert
+from scoring.events import SOURCES
+from scoring.fold.apply import forget
+from scoring.layout import BANDS, ENDED, TIERS
 from scoring.record import encode_score
 from scoring.row import encode_rows, restore_rows
 from scoring.state import LOOK, ROW, TOUCHED, Store
-from scoring.tail import Held
 from scoring.times import DAY, HOUR, UNSET, Int64
-from streams.codec import CODE, Admission, Record, decode_chunk, decode_one
+from streams.codec import Admission, Record, decode_chunk
 from streams.dead_letters import DeadLetter, encode
+from streams.folding import Folding
+from streams.partition_context import Context
 from streams.publication import publish
-from streams.source_queue import Chunk, SourceQueue, ceil_tick
-from streams.ticking import TickLine, end_account, ended_now, run_tick, start_term, tick_lines
+from streams.source_queue import SourceQueue, ceil_tick
+from streams.ticking import run_tick, tick_lines
 
 _BLOCK = 512
 _SLICE = 4096
-
-
-@dataclass
-class Totals:
-    """Counters of the process, for metrics; they survive the loss of a partition."""
-
-    events: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(source, fate) to events."""
-    dead: Counter[str] = field(default_factory=Counter)
-    """Reason to records."""
-    transitions: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """(rule, severity, phase) to alerts."""
-    ticks: int = 0
-    published: int = 0
-
-
-@dataclass(frozen=True)
-class Context:
-    """What all partitions of a process share. Times in milliseconds."""
-
-    scorer: Scorer
-    alerts: AlertEngine
-    tick: int
-    grace: int
-    belongs: Callable[[int], Callable[[bytes], bool]]
-    """Partition number to the test whether a key belongs to it."""
-    topic_names: Sequence[str] = SOURCES
-    totals: Totals = field(default_factory=Totals)
-    tick_log: Callable[[Sequence[TickLine]], None] | None = None
-
-    @property
-    def model_hash(self) -> str:
-        """Hash of the active model."""
-        return self.scorer.hash
 
 
 class Partition:
@@ -82,9 +46,8 @@ class Partition:
         """The last tick that ran: scores between ticks stand at it."""
         self._queues = [SourceQueue(context.tick, context.grace) for _ in SOURCES]
         self._admission = Admission(context.belongs(number))
-        self._held: dict[int, list[tuple[int, Held]]] = defaultdict(list)
+        self._folding = Folding(self.store, context)
         self._due: list[tuple[int, int]] = []
-        self._alerts: list[Alert] = []
         self._dead: list[tuple[bytes | None, bytes]] = []
         self._ticking = False
 
@@ -108,9 +71,7 @@ class Partition:
     def takeover(self) -> None:
         """After recovery, before the first event: index what waits, and queue the alerts that fire for publication."""
         store = self.store
-        for row, tail in store.tails.items():
-            for held in tail.held:
-                self._held[held.tick].append((row, held))
+        self._folding.index_held()
         due = store.hot["due"][: store.n]
         self._due = [(int(due[row]), row) for row in np.flatnonzero(due != UNSET).tolist()]
         heapq.heapify(self._due)
@@ -118,7 +79,7 @@ class Partition:
             self.as_of = int(store.hot["tick"][: store.n].max())
             self.clock_ms = max(self.clock_ms, self.as_of)
         if store.n:
-            self._tell(self.context.alerts.takeover(store, self.clock_ms))
+            self._folding.tell(self.context.alerts.takeover(store, self.clock_ms))
 
     # -- input ----------------------------------------------------------------------------------------------------
 
@@ -134,7 +95,13 @@ class Partition:
         decoded = decode_chunk(records, self._admission)
         for reject in decoded.rejects:
             self._bury(source, records[reject.index], reject.reason, reject.detail)
-        queue.put(records, decoded, self._rows([records[i].key for i in decoded.index] if decoded.rejects else [r.key for r in records]))
+        queue.put(
+            records,
+            decoded,
+            self._rows(
+                [records[i].key for i in decoded.index] if decoded.rejects else [r.key for r in records]
+            ),
+        )
 
     def _rows(self, keys: Sequence[bytes | None]) -> Int64:
         rows = list(map(self.store.index.get, keys))
@@ -197,85 +164,26 @@ class Partition:
             self.store.roll(upcoming // DAY)
 
     def _take(self, upcoming: int) -> Iterator[None]:
-        self._release(upcoming)
+        self._folding.last = self.clock_ms
+        self._folding.release(upcoming)
         for source, queue in enumerate(self._queues):
             while (chunk := queue.take(upcoming + self.context.grace)) is not None:
-                self._accept(source, chunk, upcoming)
+                self._folding.accept(source, chunk, upcoming)
                 yield
-
-    def _accept(self, source: int, chunk: Chunk, upcoming: int) -> None:
-        """Past the fence: fold now what counts from the upcoming tick, hold the rest in the row."""
-        hot = self.store.hot
-        fresh = chunk.offsets > hot["fence"][chunk.rows, source]
-        if not fresh.all():
-            self.context.totals.events[SOURCES[source], "replayed"] += int((~fresh).sum())
-        hot["fence"][chunk.rows[fresh], source] = chunk.offsets[fresh]  # ascending offsets: the last assignment wins
-        hot["passed"][chunk.rows] = np.maximum(hot["passed"][chunk.rows], self.clock_ms)
-        self.store.mark[chunk.rows[fresh]] |= ROW
-        ended = hot["flags"][chunk.rows] & ENDED != 0
-        wait = fresh & ((chunk.tick > upcoming) | (ended & np.isin(chunk.codes, TERM_CODES)))
-        ready = fresh & ~wait
-        for i in np.flatnonzero(wait).tolist():
-            tick = max(int(chunk.tick[i]), upcoming)
-            held = Held(tick, source, int(chunk.offsets[i]), int(chunk.times[i]), chunk.records[i].value or b"")
-            self.store.tail(int(chunk.rows[i])).held.append(held)
-            self._held[tick].append((int(chunk.rows[i]), held))
-        if ready.all():
-            self._fold(source, chunk.codes, chunk.rows, chunk.events, chunk.times)
-        elif ready.any():
-            at = np.flatnonzero(ready)
-            self._fold(source, chunk.codes[at], chunk.rows[at], [chunk.events[i] for i in at.tolist()], chunk.times[at])
-
-    def _fold(self, source: int, codes: Int64 | np.ndarray, rows: Int64, events: Sequence[AnyEvent], times: Int64) -> None:
-        store, fates = self.store, self.context.totals.events
-        for code in np.unique(codes).tolist():
-            at = np.flatnonzero(codes == code)
-            if len(at) == len(codes):
-                some, who, when = events, rows, times
-            else:
-                some, who, when = [events[i] for i in at.tolist()], rows[at], times[at]
-            result = fold(store, code, who, some, when)
-            for fate, count in zip(result._fields, result, strict=True):
-                if count:
-                    fates[SOURCES[source], fate] += count
-            if code == TICKET:
-                last = int(self.clock_ms)
-                self._tell(self.context.alerts.new_facts(store, sorted(set(who.tolist())), last))
-
-    def _release(self, upcoming: int) -> None:
-        """Fold held events whose tick has come, in (tick, source, offset) order; those of ended accounts wait for the tick itself."""
-        for tick in sorted(t for t in self._held if t <= upcoming):
-            waiting = sorted(self._held.pop(tick), key=lambda item: (item[1].source, item[1].offset))
-            stay = [(row, h) for row, h in waiting if self._waits_for_term(row, h)]
-            if stay:
-                self._held[upcoming] += stay
-            leaving = {id(h) for _, h in stay}
-            self._fold_held([item for item in waiting if id(item[1]) not in leaving])
-
-    def _waits_for_term(self, row: int, held: Held) -> bool:
-        return bool(self.store.hot["flags"][row] & ENDED) and CODE[type(decode_one(held.raw))] in TERM_CODES
-
-    def _fold_held(self, items: Sequence[tuple[int, Held]]) -> None:
-        for row, held in items:
-            event = decode_one(held.raw)
-            tail = self.store.tail(row)
-            tail.held = [h for h in tail.held if h is not held]
-            one = np.array([row]), [event], np.array([held.ts])
-            self._fold(held.source, np.array([CODE[type(event)]]), *one)
 
     # -- ticks ----------------------------------------------------------------------------------------------------
 
     def _relevant(self, tick: int) -> bool:
         if not self.store.n:
             return False
-        if tick % HOUR == 0 or tick in self._held or (self._due and self._due[0][0] <= tick):
+        if tick % HOUR == 0 or tick in self._folding.held or (self._due and self._due[0][0] <= tick):
             return True
         return bool((self.store.mark[: self.store.n] & TOUCHED).any())
 
     def _skip(self, last: int) -> None:
         """Pass the ticks that would evaluate nobody, up to `last`, which no source can add to any more."""
         ahead = [queue.head for queue in self._queues if queue.head is not None]
-        ahead += list(self._held)
+        ahead += list(self._folding.held)
         if self._due:
             ahead.append(ceil_tick(self._due[0][0], self.context.tick))
         if self.store.n:
@@ -294,65 +202,44 @@ class Partition:
             if UNSET < store.hot["due"][row] <= tick:
                 store.mark[row] |= TOUCHED
         forget(store)
-        self._turn_terms(tick)
+        self._folding.turn_terms(tick)
         mark, hot = store.mark[: store.n], store.hot[: store.n]
         live = (hot["first_ts"] != UNSET) & (hot["flags"] & ENDED == 0) & (hot["passed"] < tick)
         rows = np.flatnonzero(live if tick % HOUR == 0 else live & (mark & TOUCHED != 0))
         for start in range(0, len(rows), _SLICE):
             self._evaluate(rows[start : start + _SLICE], tick)
             yield
-        gone = np.flatnonzero((store.mark[: store.n] & TOUCHED != 0) & (store.hot["flags"][: store.n] & ENDED != 0))
+        gone = np.flatnonzero(
+            (store.mark[: store.n] & TOUCHED != 0) & (store.hot["flags"][: store.n] & ENDED != 0)
+        )
         store.mark[gone] &= ~np.uint8(TOUCHED)
         self._ticking = False
 
     def _evaluate(self, rows: Int64, tick: int) -> None:
         store, context = self.store, self.context
         alerts, f, e = run_tick(store, rows, context.scorer, context.alerts, tick)
-        self._tell(alerts)
+        self._folding.tell(alerts)
         if context.tick_log is not None:
             context.tick_log(tick_lines(store, rows, f, e, context.model_hash))
         pending = rows[store.hot["due"][rows] != UNSET]
         for row, due in zip(pending.tolist(), store.hot["due"][pending].tolist(), strict=True):
             heapq.heappush(self._due, (due, row))
 
-    def _turn_terms(self, tick: int) -> None:
-        """Accounts that ended since the last tick lose their band; those that came back start a new term with the events that waited."""
-        store = self.store
-        waiting: dict[int, list[Held]] = defaultdict(list)
-        for row, held in sorted(self._held.pop(tick, []), key=lambda item: (item[1].source, item[1].offset)):
-            waiting[row].append(held)
-        touched = (store.mark[: store.n] & TOUCHED != 0) & (store.hot["passed"][: store.n] < tick)
-        for row, is_ended, was in ended_now(store, np.flatnonzero(touched).tolist()):
-            if is_ended and not was:
-                self._tell(end_account(store, row, tick, self.context.alerts))
-            elif was and not is_ended:
-                start_term(store, row)
-                since = int(store.hot["started_ts"][row])
-                self._fold_held([(row, h) for h in waiting.get(row, []) if h.ts >= since])
-                waiting[row] = [h for h in waiting.get(row, []) if h.ts < since]
-        for row, dropped in waiting.items():  # before the term began, or still ended
-            store.tail(row).held = [h for h in store.tail(row).held if h not in dropped]
-            for h in dropped:
-                fate = "late" if h.ts // DAY <= store.day - DAYS else "applied"
-                self.context.totals.events[SOURCES[h.source], fate] += 1
-            store.mark[row] |= ROW
-
-    def _tell(self, alerts: Sequence[Alert]) -> None:
-        for alert in alerts:
-            self.context.totals.transitions[alert.rule, alert.severity, alert.phase] += 1
-        self._alerts += alerts
-
     # -- output ---------------------------------------------------------------------------------------------------
 
     @property
     def pending(self) -> bool:
         """Whether there is anything to write: rows, scores, alerts or dead letters."""
-        return bool(self._alerts or self._dead or (self.store.mark[: self.store.n] & (ROW | LOOK)).any())
+        return bool(
+            self._folding.alerts or self._dead or (self.store.mark[: self.store.n] & (ROW | LOOK)).any()
+        )
 
     @property
     def scores_pending(self) -> bool:
         """Whether some score has to be looked at for publication."""
-        return not self._ticking and self.as_of != UNSET and bool((self.store.mark[: self.store.n] & LOOK).any())
+        return (
+            not self._ticking and self.as_of != UNSET and bool((self.store.mark[: self.store.n] & LOOK).any())
+        )
 
     def positions(self) -> dict[int, tuple[int, str]]:
         """Source to (offset to commit, metadata to commit with it), for sources of which something was taken."""
@@ -387,7 +274,7 @@ class Partition:
 
     def drain_alerts(self) -> list[tuple[bytes, bytes]]:
         """Alerts decided since the last call, as (key, value)."""
-        alerts, self._alerts = self._alerts, []
+        alerts, self._folding.alerts = self._folding.alerts, []
         return [(a.account_id.encode(), encode_alert(a)) for a in alerts]
 
     def drain_dead_letters(self) -> list[tuple[bytes | None, bytes]]:
@@ -407,6 +294,8 @@ class Partition:
         hot = self.store.hot[: self.store.n]
         hot = hot[hot["first_ts"] != UNSET]
         out: Counter[tuple[str, str]] = Counter()
-        for band, tier, flags in zip(hot["band"].tolist(), hot["tier"].tolist(), hot["flags"].tolist(), strict=True):
+        for band, tier, flags in zip(
+            hot["band"].tolist(), hot["tier"].tolist(), hot["flags"].tolist(), strict=True
+        ):
             out["ended" if flags & ENDED else BANDS[band], TIERS[tier] if tier >= 0 else "unknown"] += 1
         return out

@@ -39,7 +39,11 @@ def _publish_live(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list
     store.mark[rows] &= ~np.uint8(LOOK)
     hot = store.hot
     moved = np.abs(e.score - f.hot["pub_score"]) >= THRESHOLD
-    moved |= (f.hot["band"] != f.hot["pub_band"]) | (e.coverage != f.hot["pub_coverage"]) | (f.hot["pub_day"] < as_of // DAY)
+    moved |= (
+        (f.hot["band"] != f.hot["pub_band"])
+        | (e.coverage != f.hot["pub_coverage"])
+        | (f.hot["pub_day"] < as_of // DAY)
+    )
     at = np.flatnonzero(moved)
     some = rows[at]
     hot["version"][some] += 1

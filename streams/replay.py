@@ -16,7 +16,8 @@ from scoring.events import SOURCES
 from scoring.times import HOUR, UNSET, parse
 from streams.codec import FUTURE_MS
 from streams.dead_letters import decode
-from streams.pipeline import Context, Partition
+from streams.partition_context import Context
+from streams.pipeline import Partition
 
 SORT_WITHIN: int = HOUR
 """Lines may be out of order by this much; the reader puts them right."""

@@ -72,7 +72,9 @@ class SourceQueue:
         whole = len(decoded.index) == len(records)
         kept = records if whole else [records[i] for i in decoded.index]
         offsets = np.array([r.offset for r in kept], np.int64)
-        self._chunks.append(Chunk(rows, offsets, decoded.times, newest, tick, decoded.codes, decoded.events, kept, end))
+        self._chunks.append(
+            Chunk(rows, offsets, decoded.times, newest, tick, decoded.codes, decoded.events, kept, end)
+        )
         self.queued += len(rows)
 
     def _pass_by(self, end: int) -> None:

@@ -69,7 +69,13 @@ def tick_lines(store: Store, rows: Int64, f: Facts, e: Evaluation, model_hash: s
             model_hash,
         )
         for i, (row, score, coverage, band) in enumerate(
-            zip(rows.tolist(), e.score.tolist(), e.coverage.tolist(), store.hot["band"][rows].tolist(), strict=True)
+            zip(
+                rows.tolist(),
+                e.score.tolist(),
+                e.coverage.tolist(),
+                store.hot["band"][rows].tolist(),
+                strict=True,
+            )
         )
     ]
 

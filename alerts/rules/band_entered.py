@@ -16,7 +16,9 @@ class BandEntered:
 
     name = "band_entered"
     kind = Kind.RISK
-    play = "Call the account's owner: go through the weakest dimension first, agree on one next step and a date."
+    play = (
+        "Call the account's owner: go through the weakest dimension first, agree on one next step and a date."
+    )
 
     def __init__(self, options: Options) -> None:
         self.severity = Severity(options.severity)
@@ -32,7 +34,9 @@ class BandEntered:
         """The band, and the dimensions that cost most points."""
         row, e = tick.store.hot[tick.rows[i]], tick.evaluation
         lost = [
-            (int(e.weight[d, i]) * (100_000 - int(e.sub[d, i])), d) for d in range(len(DIMENSIONS)) if e.sub[d, i] != MISSING
+            (int(e.weight[d, i]) * (100_000 - int(e.sub[d, i])), d)
+            for d in range(len(DIMENSIONS))
+            if e.sub[d, i] != MISSING
         ]
         said = [Evidence(f"{BANDS[int(row['band'])]} since {iso(int(row['band_since']))}")]
         for cost, d in sorted(lost, reverse=True)[:3]:

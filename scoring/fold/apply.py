@@ -32,7 +32,9 @@ class Fates(NamedTuple):
 
 
 class _Fold(Protocol):
-    def __call__(self, store: Store, rows: Int64, events: Sequence[AnyEvent], times: Int64) -> NDArray[np.bool_]: ...
+    def __call__(
+        self, store: Store, rows: Int64, events: Sequence[AnyEvent], times: Int64
+    ) -> NDArray[np.bool_]: ...
 
 
 _FOLDS: Final[dict[int, _Fold]] = {
@@ -59,11 +61,17 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
         young = times // DAY > store.day - DAYS
         if not young.all():
             late = len(events) - int(young.sum())
-            rows, events, times = rows[young], [events[i] for i in np.flatnonzero(young).tolist()], times[young]
+            rows, events, times = (
+                rows[young],
+                [events[i] for i in np.flatnonzero(young).tolist()],
+                times[young],
+            )
     if not len(rows):
         return Fates(0, 0, late)
     # Duplicates count too: which of two events is the one with nothing left to apply depends on their order.
-    np.minimum.at(store.hot8u, rows * _HOT8 + _FIRST, times.view(np.uint64))  # unsigned: UNSET is the largest value
+    np.minimum.at(
+        store.hot8u, rows * _HOT8 + _FIRST, times.view(np.uint64)
+    )  # unsigned: UNSET is the largest value
     np.maximum.at(store.hot8, rows * _HOT8 + (_SEEN + min(code, ACCOUNT)), times)
     new = _FOLDS[code](store, rows, events, times)
     rows = rows[new]
@@ -81,9 +89,13 @@ def forget(store: Store) -> None:
                 continue
             before = (len(tail.tickets), len(tail.invoices), sum(map(len, tail.surveys.values())))
             oldest = (store.day - DAYS + 1) * DAY
-            tail.tickets = {k: t for k, t in tail.tickets.items() if t.state != CLOSED or t.state_ts >= oldest}
+            tail.tickets = {
+                k: t for k, t in tail.tickets.items() if t.state != CLOSED or t.state_ts >= oldest
+            }
             tail.invoices = {k: i for k, i in tail.invoices.items() if i.is_open or i.status_ts >= oldest}
-            tail.surveys = {kind: {k: a for k, a in by.items() if a.ts >= oldest} for kind, by in tail.surveys.items()}
+            tail.surveys = {
+                kind: {k: a for k, a in by.items() if a.ts >= oldest} for kind, by in tail.surveys.items()
+            }
             if before != (len(tail.tickets), len(tail.invoices), sum(map(len, tail.surveys.values()))):
                 refresh(store, row)
 

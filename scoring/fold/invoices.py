@@ -51,13 +51,14 @@ def merge(invoice: InvoiceState, event: Invoice, ts: int) -> bool:
     """Merge one event into an invoice; False if it told nothing new."""
     before = _registers(invoice)
     status = _STATUS[event.action]
-    if (ts, status) > (invoice.status_ts, invoice.status):
-        invoice.status_ts, invoice.status = ts, status
+    invoice.status_ts, invoice.status = max((invoice.status_ts, invoice.status), (ts, status))
     if event.due_at is not None:
         due = parse(event.due_at)
         if due != UNSET and (ts, due) > (invoice.due_ts, invoice.due):
             invoice.due_ts, invoice.due = ts, due
-    if event.days_late is not None and (invoice.days_late_ts == UNSET or (ts, event.days_late) > (invoice.days_late_ts, invoice.days_late)):
+    if event.days_late is not None and (
+        invoice.days_late_ts == UNSET or (ts, event.days_late) > (invoice.days_late_ts, invoice.days_late)
+    ):
         invoice.days_late_ts, invoice.days_late = ts, event.days_late
     _mark(invoice, event.action, ts)
     return before != _registers(invoice)
@@ -71,13 +72,26 @@ def _mark(invoice: InvoiceState, action: str, ts: int) -> None:
 
 
 def _registers(i: InvoiceState) -> tuple[object, ...]:
-    return (i.status_ts, i.status, i.due_ts, i.due, i.days_late_ts, i.days_late, i.paid, i.disputed, i.overdue, tuple(i.failed))
+    return (
+        i.status_ts,
+        i.status,
+        i.due_ts,
+        i.due,
+        i.days_late_ts,
+        i.days_late,
+        i.paid,
+        i.disputed,
+        i.overdue,
+        tuple(i.failed),
+    )
 
 
 def _counts(invoice: InvoiceState) -> Counts:
     if invoice.paid == invoice.disputed == UNSET and not invoice.failed:
         return []
-    late = invoice.paid != UNSET and (invoice.paid >= invoice.due + DAY if invoice.due != UNSET else invoice.days_late > 0)
+    late = invoice.paid != UNSET and (
+        invoice.paid >= invoice.due + DAY if invoice.due != UNSET else invoice.days_late > 0
+    )
     return [
         *counted("late", invoice.paid if late else UNSET, _WEEK),
         *(("failures", ts // DAY // 7) for ts in invoice.failed),

@@ -35,7 +35,9 @@ def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
         if not known:
             tail.tickets[event.ticket_id] = ticket
         if counting != (ticket.opened, ticket.complaint, ticket.reopened):
-            replace_counts(store, row, _counts(*counting), _counts(ticket.opened, ticket.complaint, ticket.reopened))
+            replace_counts(
+                store, row, _counts(*counting), _counts(ticket.opened, ticket.complaint, ticket.reopened)
+            )
         keep_newest(tail.recent, (ts, event.event_id, f"ticket {event.ticket_id} {event.action}"))
         changed.add(row)
     for row in changed:
@@ -45,7 +47,15 @@ def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
 
 def merge(ticket: TicketState, event: Ticket, ts: int) -> bool:
     """Merge one event into a ticket; False if it told nothing new."""
-    before = (ticket.opened, ticket.state_ts, ticket.state, ticket.priority_ts, ticket.priority, ticket.complaint, ticket.escalated)
+    before = (
+        ticket.opened,
+        ticket.state_ts,
+        ticket.state,
+        ticket.priority_ts,
+        ticket.priority,
+        ticket.complaint,
+        ticket.escalated,
+    )
     reopenings = len(ticket.reopened), ticket.reopened[:1]
     state = _STATES.get(event.action)
     if state is not None and (ts, state) > (ticket.state_ts, ticket.state):
@@ -54,12 +64,23 @@ def merge(ticket: TicketState, event: Ticket, ts: int) -> bool:
         ticket.opened = earliest(ticket.opened, ts)
     elif event.action == "reopened" and ts not in ticket.reopened:
         ticket.reopened = sorted([*ticket.reopened, ts])[-_REOPENINGS:]
-    if event.priority is not None and (ts, PRIORITIES[event.priority]) > (ticket.priority_ts, ticket.priority):
+    if event.priority is not None and (ts, PRIORITIES[event.priority]) > (
+        ticket.priority_ts,
+        ticket.priority,
+    ):
         ticket.priority_ts, ticket.priority = ts, PRIORITIES[event.priority]
     if event.complaint:
         ticket.complaint = earliest(ticket.complaint, ts)
     ticket.escalated |= event.escalated
-    after = (ticket.opened, ticket.state_ts, ticket.state, ticket.priority_ts, ticket.priority, ticket.complaint, ticket.escalated)
+    after = (
+        ticket.opened,
+        ticket.state_ts,
+        ticket.state,
+        ticket.priority_ts,
+        ticket.priority,
+        ticket.complaint,
+        ticket.escalated,
+    )
     return before != after or reopenings != (len(ticket.reopened), ticket.reopened[:1])
 
 

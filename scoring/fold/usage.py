@@ -32,23 +32,30 @@ _REMEMBERED: Final = 200_000
 _digest = xxhash.xxh3_64_intdigest
 
 
-class _Bits(dict[str | None, int]):
+class _Sketch:
     """Name to its bit of a sketch, -1 for none. Names come again and again, so looking up beats hashing."""
 
     def __init__(self, bits: int) -> None:
-        super().__init__({None: -1})
         self._bits = bits
+        self._known: dict[str | None, int] = {None: -1}
 
-    def __missing__(self, name: str | None) -> int:
-        if len(self) > _REMEMBERED:  # a producer that sends ever new names must not fill the memory
-            self.clear()
-            self[None] = -1
-        bit = self[name] = _digest((name or "").encode()) % self._bits
-        return bit
+    def bits(self, names: list[str | None]) -> Int64:
+        """The bit of each name."""
+        found = list(map(self._known.get, names))
+        if None in found:
+            if (
+                len(self._known) > _REMEMBERED
+            ):  # a producer that sends ever new names must not fill the memory
+                self._known = {None: -1}
+            for name in names:
+                if name is not None and name not in self._known:
+                    self._known[name] = _digest(name.encode()) % self._bits
+            found = [self._known[name] for name in names]
+        return np.array(found, np.int64)
 
 
-_feature_bits = _Bits(FEATURE_BITS)
-_user_bits = _Bits(USER_BITS)
+_features = _Sketch(FEATURE_BITS)
+_users = _Sketch(USER_BITS)
 
 
 def fold_usage(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
@@ -82,17 +89,16 @@ def _add(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> Non
 
 
 def _sketch(store: Store, rows: Int64, events: Sequence[Usage], weeks: Int64) -> None:
-    n = len(events)
     recent = weeks > store.day // 7 - WEEKS
     slot = weeks % WEEK_SLOTS
-    feature = np.fromiter([_feature_bits[e.feature] for e in events], np.int64, n)
+    feature = _features.bits([e.feature for e in events])
     named = feature >= 0
     if named.any():
         store.hot["flags"][rows[named]] |= FEATURES_SEEN
         at = np.flatnonzero(named & recent)
         bit = np.left_shift(np.uint64(1), feature[at].astype(np.uint64))
         _set_bits(store.hot8u, rows[at] * _HOT8 + _FEATURES + slot[at], bit)
-    user = np.fromiter([_user_bits[e.user_id] for e in events], np.int64, n)
+    user = _users.bits([e.user_id for e in events])
     at = np.flatnonzero((user >= 0) & recent)
     if len(at):
         bit = np.left_shift(np.uint64(1), (user[at] % 64).astype(np.uint64))
@@ -126,9 +132,8 @@ def _rare(store: Store, rows: Int64, events: Sequence[Usage], times: Int64) -> N
         if e.active_users is not None:
             at = row * _HOT4 + _USERS_MAX + week % WEEK_SLOTS
             store.hot4[at] = max(int(store.hot4[at]), e.active_users)
-        for name, count in (e.counts or {}).items():
-            if count > 0:
-                store.hot8u[row * _HOT8 + _FEATURES + week % WEEK_SLOTS] |= np.uint64(1 << _feature_bits[name])
+        for bit in _features.bits([name for name, count in (e.counts or {}).items() if count > 0]).tolist():
+            store.hot8u[row * _HOT8 + _FEATURES + week % WEEK_SLOTS] |= np.uint64(1 << bit)
 
 
 def _new_ids(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> NDArray[np.bool_]:
@@ -167,7 +172,9 @@ def _remember(store: Store, rows: Int64, ids: UInt64) -> None:
     """Write ids into the ring of their account, in order; of more than a ring's worth only the newest are written."""
     if not len(rows):
         return
-    order = np.argsort(rows.astype(np.uint16) if store.n <= 65_536 else rows, kind="stable")  # 16 bits: radix sort
+    order = np.argsort(
+        rows.astype(np.uint16) if store.n <= 65_536 else rows, kind="stable"
+    )  # 16 bits: radix sort
     grouped = rows[order]
     first = np.flatnonzero(np.concatenate(([True], grouped[1:] != grouped[:-1])))
     sizes = np.diff(np.concatenate((first, [len(grouped)])))

@@ -23,7 +23,9 @@ def usage_trend(f: Facts, s: Signal) -> Int64:
     first = np.maximum(f.today - recent - baseline, f.column("first_ts") // DAY)
     days = f.today - recent - first
     now = np.minimum(f.window("usage", recent + 1), _LARGEST)
-    known = (f.age_days >= (s.min_age_days or 0)) & (days >= 14) & (base >= (s.minimum or 0) * 1000) & (base > 0)
+    known = (
+        (f.age_days >= (s.min_age_days or 0)) & (days >= 14) & (base >= (s.minimum or 0) * 1000) & (base > 0)
+    )
     ratio = now * days * 24_000 // np.where(known, base * (24 * recent + f.hours_today), 1)
     return np.where(known, curve(ratio, s.curve), MISSING)
 
@@ -31,7 +33,9 @@ def usage_trend(f: Facts, s: Signal) -> Int64:
 @signal()
 def adoption_breadth(f: Facts, s: Signal) -> Int64:
     """Distinct features used in five weeks, in thousandths."""
-    return np.where(f.flag(FEATURES_SEEN) & (f.age_days >= _SETTLED_DAYS), curve(f.features_used(), s.curve), MISSING)
+    return np.where(
+        f.flag(FEATURES_SEEN) & (f.age_days >= _SETTLED_DAYS), curve(f.features_used(), s.curve), MISSING
+    )
 
 
 @signal()

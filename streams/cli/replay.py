@@ -22,7 +22,8 @@ from scoring.times import UNSET, iso, parse
 from streams.cli.output import ExitCode, complain, emit_json, emit_table
 from streams.clock import wall_ms
 from streams.context import load_model, make_context
-from streams.pipeline import Context, Partition
+from streams.partition_context import Context
+from streams.pipeline import Partition
 from streams.replay import DeadLine, FileLine, Replay, read_lines
 from streams.ticking import TickLine
 

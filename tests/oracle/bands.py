@@ -70,7 +70,9 @@ def evaluate(row: AccountRow, facts: Facts, now: int, model: Model) -> None:
     record(standing, now)
 
 
-def _candidate(row: AccountRow, facts: Facts, now: int, model: Model, guard: int | None) -> tuple[int, int | None]:
+def _candidate(
+    row: AccountRow, facts: Facts, now: int, model: Model, guard: int | None
+) -> tuple[int, int | None]:
     """The band to go to, and the lowest ceiling, if any."""
     standing = row.term.standing
     candidate = INSUFFICIENT

@@ -12,14 +12,25 @@ from alerts.engine import AlertEngine
 from alerts.model import Alert, decode_alert
 from scoring.evaluate import Scorer, named
 from scoring.facts import Facts
-from scoring.layout import BANDS, DIMENSIONS, ENDED, HISTORY_DAYS, MISSING, RINGS, VALUE_TRACKED, WEEK_SLOTS, WEEKS
+from scoring.layout import (
+    BANDS,
+    DIMENSIONS,
+    ENDED,
+    HISTORY_DAYS,
+    MISSING,
+    RINGS,
+    VALUE_TRACKED,
+    WEEK_SLOTS,
+    WEEKS,
+)
 from scoring.bands import velocity
 from scoring.events import SOURCES
 from scoring.model import Model
 from scoring.state import Store
 from scoring.tail import Tail
 from scoring.times import DAY, UNSET
-from streams.pipeline import Context, Partition
+from streams.partition_context import Context
+from streams.pipeline import Partition
 from streams.ticking import TickLine
 
 STATES = ("opened", "reopened", "closed")
@@ -52,7 +63,14 @@ def tell(scenario, model: Model, last: int, random: Random, *, crashes: int = 0,
                 assert told.lines[key] == line, "a tick that ran again after a crash said something else"
             told.lines[key] = line
 
-    context = Context(scorer := Scorer(model), AlertEngine(scorer), scenario.tick, scenario.grace, lambda _: lambda _: True, tick_log=log)
+    context = Context(
+        scorer := Scorer(model),
+        AlertEngine(scorer),
+        scenario.tick,
+        scenario.grace,
+        lambda _: lambda _: True,
+        tick_log=log,
+    )
     told = Told(context, Partition(0, context))
     feeds = [[r for r in scenario.records if r.source == s] for s in range(len(SOURCES))]
     at = [0] * len(feeds)
@@ -115,7 +133,9 @@ def accounts(partition: Partition) -> dict[str, dict[str, Any]]:
     """Every account of which something was applied, as plain named values."""
     store = partition.store
     return {
-        store.names[row]: _account(partition, row) for row in range(store.n) if store.hot["first_ts"][row] != UNSET or store.hot["term"][row]
+        store.names[row]: _account(partition, row)
+        for row in range(store.n)
+        if store.hot["first_ts"][row] != UNSET or store.hot["term"][row]
     }
 
 
@@ -131,7 +151,9 @@ def _ring(store: Store, row: int, name: str) -> dict[int, int]:
 
 
 def _bits(words: np.ndarray) -> list[int]:
-    return [64 * w + b for w, word in enumerate(words.reshape(-1).tolist()) for b in range(64) if word >> b & 1]
+    return [
+        64 * w + b for w, word in enumerate(words.reshape(-1).tolist()) for b in range(64) if word >> b & 1
+    ]
 
 
 def _account(partition: Partition, row: int) -> dict[str, Any]:

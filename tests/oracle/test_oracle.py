@@ -35,34 +35,59 @@ def outcome_of(s: Scenario) -> Outcome:
 
 def outlook(day: int, account: dict) -> dict:
     """An account of the reference as far as the engine, whose rings are already rolled to `day` for the next tick, still remembers it."""
-    first = {"usage": day - 127, "tickets": day - 127, "errors": day - 31, **dict.fromkeys(WEEKLY, day // 7 - 31)}
+    first = {
+        "usage": day - 127,
+        "tickets": day - 127,
+        "errors": day - 31,
+        **dict.fromkeys(WEEKLY, day // 7 - 31),
+    }
     first |= dict.fromkeys(("users", "features", "users_max"), day // 7 - 4)
     seen = {name: {b: v for b, v in account[name].items() if b >= oldest} for name, oldest in first.items()}
     seen["active"] = [d for d in account["active"] if d >= day - 127]
-    seen["dimensions"] = {d: v for d, v in account["dimensions"].items() if v is not None and not account["ended"]}
+    seen["dimensions"] = {
+        d: v for d, v in account["dimensions"].items() if v is not None and not account["ended"]
+    }
     if account["ended"]:
         seen["history"] = {}
     return {**account, **seen}
 
 
 def verdict(told: Told, expected: Outcome, *, fates: bool) -> list[str]:
-    found = differences({who: outlook(told.partition.store.day, a) for who, a in expected.accounts.items()}, accounts(told.partition))
+    found = differences(
+        {who: outlook(told.partition.store.day, a) for who, a in expected.accounts.items()},
+        accounts(told.partition),
+    )
     if fates:
         counts = told.context.totals
-        got = Counter({(SOURCES.index(s), fate): n for (s, fate), n in counts.events.items() if fate != "dead"})
+        got = Counter(
+            {(SOURCES.index(s), fate): n for (s, fate), n in counts.events.items() if fate != "dead"}
+        )
         found += [f"fates: expected {expected.fates}, got {got}"] if got != expected.fates else []
-        found += [f"dead: expected {expected.dead}, got {counts.dead}"] if counts.dead != expected.dead else []
+        found += (
+            [f"dead: expected {expected.dead}, got {counts.dead}"] if counts.dead != expected.dead else []
+        )
     found += differences(expected_lines(expected), engine_lines(told))
     found += differences(
         {f"alert {a['id']} {a['phase']}": a for a in reversed(expected.alerts)},
-        {f"alert {a.id} {a.phase}": {k: getattr(a, k) for k in ("id", "account_id", "rule", "phase", "at", "term", "episode", "band")} for a in told.alerts.values()},
+        {
+            f"alert {a.id} {a.phase}": {
+                k: getattr(a, k)
+                for k in ("id", "account_id", "rule", "phase", "at", "term", "episode", "band")
+            }
+            for a in told.alerts.values()
+        },
     )
     return found
 
 
 def expected_lines(expected: Outcome) -> dict[str, object]:
     return {
-        f"tick {iso(t.as_of)} {t.account_id}": [t.score, t.band, t.coverage, {k: v for k, v in t.dimensions.items() if v is not None}]
+        f"tick {iso(t.as_of)} {t.account_id}": [
+            t.score,
+            t.band,
+            t.coverage,
+            {k: v for k, v in t.dimensions.items() if v is not None},
+        ]
         for t in expected.ticks
         if t.band != "ended"
     }

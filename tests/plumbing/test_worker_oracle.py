@@ -32,7 +32,10 @@ from tests.plumbing.counting_run import PARTITIONS, Run, counting_run, until
 TICK = 6 * 3_600_000
 GRACE = 60_000
 MODEL = yaml.safe_load(Path("scoring/models/default.yaml").read_text("utf-8"))
-HELPERS = {p: next(f"feed-{i}" for i in range(1000) if partition_of(b"feed-%d" % i, PARTITIONS) == p) for p in range(PARTITIONS)}
+HELPERS = {
+    p: next(f"feed-{i}" for i in range(1000) if partition_of(b"feed-%d" % i, PARTITIONS) == p)
+    for p in range(PARTITIONS)
+}
 """An account per partition whose events only open and close the feeds."""
 
 
@@ -49,13 +52,19 @@ class Feeds:
         self.run = run
         start = int(time.time() * 1000) // DAY * DAY - 70 * DAY
         self.records = sorted(
-            history(seed, accounts=10, events=events, days=60, tick=TICK, grace=GRACE, start=start), key=lambda r: r.timestamp
+            history(seed, accounts=10, events=events, days=60, tick=TICK, grace=GRACE, start=start),
+            key=lambda r: r.timestamp,
         )
         self.first = start - 40 * DAY
         self.last = start + 66 * DAY
 
     async def send(self, rate: float) -> None:
-        async with AIOKafkaProducer(bootstrap_servers=self.run.bootstrap, enable_idempotence=True, linger_ms=5, max_request_size=4_000_000) as producer:
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.run.bootstrap,
+            enable_idempotence=True,
+            linger_ms=5,
+            max_request_size=4_000_000,
+        ) as producer:
             await self._mark(producer, self.first, "open")
             began = time.monotonic()
             for sent, record in enumerate(self.records):
@@ -74,7 +83,9 @@ class Feeds:
                 key, value = feed_mark(partition, ts, f"{name}-{source}")
                 await self._send(producer, source, partition, key, value)
 
-    async def _send(self, producer, source: int, partition: int, key: bytes | None, value: bytes | None) -> None:
+    async def _send(
+        self, producer, source: int, partition: int, key: bytes | None, value: bytes | None
+    ) -> None:
         await producer.send(self.run.prefix + SOURCES[source], value, key=key, partition=partition)
         self.run.ends[SOURCES[source], partition] += 1
 
@@ -98,13 +109,22 @@ async def wrong(run: Run, feeds: Feeds) -> list[str]:
         partition = Partition(number, make_context(default_model(), tick_ms=TICK, grace_ms=GRACE))
         partition.restore([(r.key, r.value) for r in rows[number]])
         got = {who: a for who, a in accounts(partition).items() if who not in HELPERS.values()}
-        seen = {who: outlook(partition.store.day, a) for who, a in expected.accounts.items() if who not in HELPERS.values()}
+        seen = {
+            who: outlook(partition.store.day, a)
+            for who, a in expected.accounts.items()
+            if who not in HELPERS.values()
+        }
         found += differences(seen, got)
         found += differences(
             {f"alert {a['id']} {a['phase']}": a["at"] for a in reversed(expected.alerts)},
-            {f"alert {a.id} {a.phase}": a.at for a in map(decode_alert, [r.value for r in reversed(alerts[number])])},
+            {
+                f"alert {a.id} {a.phase}": a.at
+                for a in map(decode_alert, [r.value for r in reversed(alerts[number])])
+            },
         )
-        wanted = {k: v for k, v in expected_lines(expected).items() if k.rsplit(" ", 1)[1] not in HELPERS.values()}
+        wanted = {
+            k: v for k, v in expected_lines(expected).items() if k.rsplit(" ", 1)[1] not in HELPERS.values()
+        }
         found += differences(wanted, {k: lines.get(k, "no line") for k in wanted})
         published = {r.key.decode(): json.loads(r.value) for r in scores[number]}
         for who, account in seen.items():
@@ -152,7 +172,9 @@ def with_long_idle(run: Run) -> Run:
 
 async def rewind(run: Run) -> int:
     """Set every committed offset back to the beginning, as a person might; returns how many records will be read again."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=run.bootstrap, group_id=run.settings.kafka.group, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=run.bootstrap, group_id=run.settings.kafka.group, enable_auto_commit=False
+    )
     await consumer.start()
     tps = [TopicPartition(run.prefix + s, p) for s, p in run.ends]
     consumer.assign(tps)
@@ -164,7 +186,11 @@ async def rewind(run: Run) -> int:
 def metric(child, name: str, **labels: str) -> float:
     wanted = [f'{k}="{v}"' for k, v in labels.items()]
     text = child.get("/metrics")[1]
-    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name) and all(w in line for w in wanted))
+    return sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in text.splitlines()
+        if line.startswith(name) and all(w in line for w in wanted)
+    )
 
 
 @pytest.mark.timeout(300)
@@ -200,7 +226,9 @@ async def test_worker_equals_reference_under_faults(kafka, topic_prefix, tmp_pat
         last = start(run)
         await run.ready(last)
         await run.finished(60)
-        skipped = metric(last, "accountpulse_events_total", fate="replayed") + metric(last, "accountpulse_events_total", fate="dead")
+        skipped = metric(last, "accountpulse_events_total", fate="replayed") + metric(
+            last, "accountpulse_events_total", fate="dead"
+        )
         assert skipped == again, "the fence must have skipped every record that was read again"
         assert await run.stop(last) == 0
         assert not (found := await wrong(run, feeds)), "\n".join(found)

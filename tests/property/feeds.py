@@ -15,15 +15,41 @@ from scoring.model import Model, default_model
 from scoring.state import Store
 from scoring.tail import Tail
 from scoring.times import DAY, HOUR, UNSET, iso
-from streams.pipeline import Context, Partition
+from streams.partition_context import Context
+from streams.pipeline import Partition
 
 START = 20_000 * DAY
 """A Thursday, 2024-10-04: the first day of most stories."""
 SOURCE = {"usage": 0, "ticket": 1, "invoice": 2, "survey": 3, "account": 4, "churn": 4, "renewal": 4}
 ALL_IDLE = frozenset(range(6))
 OWN_OF_THE_ENGINE = frozenset(
-    {"fence", "recent_ids", "id_count", "tick", "passed", "version", "event_part", "touched", "marks", "pad", "alerts", "day", "due"}
-    | {"band", "band_since", "previous_band", "pending_band", "pending_since", "history", "last_sub", "contribution", "score", "coverage"}
+    {
+        "fence",
+        "recent_ids",
+        "id_count",
+        "tick",
+        "passed",
+        "version",
+        "event_part",
+        "touched",
+        "marks",
+        "pad",
+        "alerts",
+        "day",
+        "due",
+    }
+    | {
+        "band",
+        "band_since",
+        "previous_band",
+        "pending_band",
+        "pending_since",
+        "history",
+        "last_sub",
+        "contribution",
+        "score",
+        "coverage",
+    }
     | {name for name in HOT.names or () if name.startswith("pub_")}
 )
 """Columns that say how the engine got here, not what the events told."""
@@ -39,7 +65,10 @@ class Record(NamedTuple):
 def event(type_: str, at: int, who: str = "acme", /, **fields: Any) -> dict[str, Any]:
     """An event of a type at a time in milliseconds, with an id of its own."""
     told = {"type": type_, "account_id": who, "ts": iso(at), **fields}
-    return {"event_id": f"{type_}-{xxhash.xxh3_64_hexdigest(json.dumps(told, sort_keys=True).encode())}", **told}
+    return {
+        "event_id": f"{type_}-{xxhash.xxh3_64_hexdigest(json.dumps(told, sort_keys=True).encode())}",
+        **told,
+    }
 
 
 def record(offset: int, told: Mapping[str, Any], arrived: int | None = None) -> Record:
@@ -91,8 +120,12 @@ def folded(store: Store, *, without: frozenset[str] = OWN_OF_THE_ENGINE) -> dict
 
 def _remembered(tail: Tail) -> dict[str, Any]:
     return {
-        "ticket_map": {k: [getattr(t, f) for f in t.__struct_fields__] for k, t in sorted(tail.tickets.items())},
-        "invoice_map": {k: [getattr(i, f) for f in i.__struct_fields__] for k, i in sorted(tail.invoices.items())},
+        "ticket_map": {
+            k: [getattr(t, f) for f in t.__struct_fields__] for k, t in sorted(tail.tickets.items())
+        },
+        "invoice_map": {
+            k: [getattr(i, f) for f in i.__struct_fields__] for k, i in sorted(tail.invoices.items())
+        },
         "survey_map": {kind: dict(sorted(by.items())) for kind, by in sorted(tail.surveys.items()) if by},
         "attributes": dict(sorted(tail.attributes.items())),
         "mrr_months": dict(sorted(tail.mrr_months.items())),

@@ -35,10 +35,21 @@ def scrambled(n: int, seed: int) -> Store:
     hot["seats"][:n], hot["tier"][:n] = random.integers(0, 50, n), random.integers(-1, 3, n)
     hot["flags"][:n], hot["users_max"][:n] = random.choice([0, 1, 4, 5], n), random.integers(0, 40, (n, 6))
     hot["users"][:n] = random.integers(0, 2**63, (n, 6, 4)) & random.integers(0, 2**63, (n, 6, 4))
-    hot["features"][:n], hot["active"][:n] = random.integers(0, 2**20, (n, 6)), random.integers(0, 2**62, (n, 2))
-    hot["survey_n"][:n], hot["survey_mean"][:n] = random.integers(0, 3, (n, 3)), random.integers(0, 100_001, (n, 3))
-    hot["survey_ts"][:n], hot["mrr"][:n] = random.integers(START, END, (n, 3)), random.integers(-1, 10**6, (n, 14))
-    store.usage[:n] = random.integers(0, 10 ** random.integers(1, 13), (n, 128)) * (random.random((n, 128)) < 0.5)
+    hot["features"][:n], hot["active"][:n] = (
+        random.integers(0, 2**20, (n, 6)),
+        random.integers(0, 2**62, (n, 2)),
+    )
+    hot["survey_n"][:n], hot["survey_mean"][:n] = (
+        random.integers(0, 3, (n, 3)),
+        random.integers(0, 100_001, (n, 3)),
+    )
+    hot["survey_ts"][:n], hot["mrr"][:n] = (
+        random.integers(START, END, (n, 3)),
+        random.integers(-1, 10**6, (n, 14)),
+    )
+    store.usage[:n] = random.integers(0, 10 ** random.integers(1, 13), (n, 128)) * (
+        random.random((n, 128)) < 0.5
+    )
     store.errors[:n], store.counts[:n] = random.integers(0, 9, (n, 32)), random.integers(0, 3, (n, 288))
     return store
 

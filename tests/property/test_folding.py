@@ -45,7 +45,11 @@ def test_one_by_one_equals_one_batch(kind, data):
     events += data.draw(st.lists(st.sampled_from(events), max_size=5), label="sent twice")
     sizes = data.draw(st.lists(st.integers(1, 40), min_size=1, max_size=4))
     single, batch, cut = (fold_in_pieces(events, s) for s in ([1], [len(events)], sizes))
-    assert folded(single, without=EVERYTHING) == folded(batch, without=EVERYTHING) == folded(cut, without=EVERYTHING)
+    assert (
+        folded(single, without=EVERYTHING)
+        == folded(batch, without=EVERYTHING)
+        == folded(cut, without=EVERYTHING)
+    )
 
 
 @pytest.mark.parametrize("kind", BY_TYPE)
@@ -60,7 +64,11 @@ def test_order_within_a_tick_does_not_matter(kind, data):
 
 
 @settings(max_examples=20, deadline=None)
-@given(events=st.lists(anything, min_size=1, max_size=40), order=st.randoms(use_true_random=False), sizes=st.integers(1, 7))
+@given(
+    events=st.lists(anything, min_size=1, max_size=40),
+    order=st.randoms(use_true_random=False),
+    sizes=st.integers(1, 7),
+)
 def test_interleaving_of_sources(events, order, sizes):
     """Reading the topics in any interleaving, in pieces of any size, gives the state that reading them one after another gives."""
     expected = tell(events, END)
@@ -94,7 +102,9 @@ def test_restart_equals_never_stopped(events, cut):
     for partition in (expected, again):
         feed(partition, events[at:], at)
         settle(partition, END + DAY)
-    assert folded(again.store, without=frozenset({"pad", "marks"})) == folded(expected.store, without=frozenset({"pad", "marks"}))
+    assert folded(again.store, without=frozenset({"pad", "marks"})) == folded(
+        expected.store, without=frozenset({"pad", "marks"})
+    )
 
 
 @settings(max_examples=20, deadline=None)

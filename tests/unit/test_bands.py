@@ -18,7 +18,11 @@ from tests.property.feeds import START
 
 WEIGHTS = (30, 12, 12, 12)
 NO_HOLD = Model(name="t", dimensions={}, bands=Bands(hold_hours={}))
-HELD = Model(name="t", dimensions={}, bands=Bands(hold_hours={"red": 12, "amber": 24, "green": 24, "insufficient_data": 24}))
+HELD = Model(
+    name="t",
+    dimensions={},
+    bands=Bands(hold_hours={"red": 12, "amber": 24, "green": 24, "insufficient_data": 24}),
+)
 subs = st.lists(st.integers(0, 100_000), min_size=4, max_size=4)
 
 
@@ -37,7 +41,9 @@ class One:
         column = np.full((D, 1), MISSING, np.int64)
         column[: len(sub), 0] = sub
         score, coverage = combine(column, weight)
-        e = Evaluation(column, weight, score, coverage, contributions(column, weight, score), np.zeros(1, np.int64), {})
+        e = Evaluation(
+            column, weight, score, coverage, contributions(column, weight, score), np.zeros(1, np.int64), {}
+        )
         advance_bands(self.store, self.rows, Facts(self.store, self.rows, self.now), e, self.model)
         return self.band
 
@@ -52,7 +58,10 @@ class One:
 
 @pytest.mark.parametrize("model", [NO_HOLD, HELD], ids=["no hold", "default holds"])
 @settings(max_examples=30, deadline=None)
-@given(start=st.sampled_from([50_000, 90_000]), scores=st.lists(st.integers(68_000, 72_000), min_size=100, max_size=100))
+@given(
+    start=st.sampled_from([50_000, 90_000]),
+    scores=st.lists(st.integers(68_000, 72_000), min_size=100, max_size=100),
+)
 def test_oscillation(model, start, scores):
     """A score that swings between 68 and 72 for 100 ticks changes the band at most once."""
     account = One(model)
@@ -87,7 +96,9 @@ def test_hold():
     assert account.store.hot["band_since"][0] == account.now
 
 
-CEILINGS = Ceilings(churn_notice="red", auto_renew_off="amber", invoice_overdue=OverdueCeiling(band="amber", days=60))
+CEILINGS = Ceilings(
+    churn_notice="red", auto_renew_off="amber", invoice_overdue=OverdueCeiling(band="amber", days=60)
+)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,12 @@ DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NOW = parse("2026-06-01T00:00:00Z")
 EVIDENCE_OF_ORDER = ("applied", "duplicate", "late", "replayed", "dead")
 
-pytestmark = [pytest.mark.skipif(not DATA.is_dir(), reason="the sample data lie beside the repository, and are not there"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.skipif(
+        not DATA.is_dir(), reason="the sample data lie beside the repository, and are not there"
+    ),
+    pytest.mark.timeout(300),
+]
 
 
 def path(name: str) -> str:
@@ -42,7 +47,9 @@ def fates(replay: Replay) -> dict[str, Counter[str]]:
     for (source, fate), n in replay.partition.context.totals.events.items():
         out.setdefault(source, Counter())[fate] += n
     assert all(fate in EVIDENCE_OF_ORDER for by in out.values() for fate in by)
-    assert replay.read == sum(by.total() for by in out.values()), "read = applied + duplicate + replayed + late + dead"
+    assert replay.read == sum(by.total() for by in out.values()), (
+        "read = applied + duplicate + replayed + late + dead"
+    )
     return out
 
 
@@ -57,7 +64,11 @@ def test_dirty_records(by_time):
     usage = Counter(type(e["quantity"]).__name__ for e in told if e["type"] == "usage")
     surveys = [e for e in told if e["type"] == "survey"]
     unanswered = sum(e["score"] is None for e in surveys)
-    off_scale = Counter(e["kind"] for e in surveys if e["score"] is not None and not e["scale_min"] <= e["score"] <= e["scale_max"])
+    off_scale = Counter(
+        e["kind"]
+        for e in surveys
+        if e["score"] is not None and not e["scale_min"] <= e["score"] <= e["scale_max"]
+    )
     # What the files hold, counted without the program: quantities that are null or text, empty answers, answers off their scale.
     assert usage == {"float": 41_014, "NoneType": 877, "str": 1_309}
     assert (unanswered, off_scale) == (19, {"nps": 66, "csat": 31})
@@ -96,7 +107,9 @@ def test_a_thousand_accounts():
     """695 thousand events of 1,000 accounts: none is dead, late or lost, those that tell nothing new are duplicates, and those that churned are ended."""
     told = Counter((e["type"], e.get("action", "")) for e in events("saasguard/events.ndjson.gz"))
     upgrades = [e for e in events("saasguard/events.ndjson.gz") if e.get("action") == "plan_upgraded"]
-    assert all(e.keys() == {"type", "action", "account_id", "ts", "event_id"} for e in upgrades), "an upgrade that names no plan"
+    assert all(e.keys() == {"type", "action", "account_id", "ts", "event_id"} for e in upgrades), (
+        "an upgrade that names no plan"
+    )
     replay = replayed("saasguard/events.ndjson.gz")
     assert fates(replay) == {
         "usage": {"applied": 664_338},
@@ -108,5 +121,7 @@ def test_a_thousand_accounts():
     store = replay.partition.store
     ended = store.hot["ended_ts"][: store.n] >= store.hot["started_ts"][: store.n]
     churned = {e["account_id"] for e in events("saasguard/events.ndjson.gz") if e["type"] == "churn"}
-    assert {store.names[row] for row in range(store.n) if ended[row] and store.hot["ended_ts"][row] >= 0} == churned
+    assert {
+        store.names[row] for row in range(store.n) if ended[row] and store.hot["ended_ts"][row] >= 0
+    } == churned
     assert len(churned) == 334

@@ -92,7 +92,13 @@ def test_neighbours_do_not_matter(order):
     assert verdicts(*(one for _, one in order)) == [reason for reason, _ in order]
 
 
-@given(values=st.lists(st.binary(max_size=40) | st.none() | st.sampled_from([json.dumps(GOOD).encode()]), min_size=1, max_size=8))
+@given(
+    values=st.lists(
+        st.binary(max_size=40) | st.none() | st.sampled_from([json.dumps(GOOD).encode()]),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_never_raises(values):
     """Any bytes have a verdict."""
     verdicts(*(rec(v) for v in values))
@@ -110,11 +116,16 @@ def test_time_is_that_of_arrival_at_most():
     """An event that is dated up to ten minutes ahead counts from its arrival."""
     ahead = {**GOOD, "ts": "2025-06-01T00:05:00Z"}
     assert FUTURE_MS == 600_000
-    assert decode_chunk([rec(ahead), rec(GOOD)], Admission(lambda _: True)).times.tolist() == [NOW, parse(GOOD["ts"])]
+    assert decode_chunk([rec(ahead), rec(GOOD)], Admission(lambda _: True)).times.tolist() == [
+        NOW,
+        parse(GOOD["ts"]),
+    ]
 
 
 def test_details_name_the_fault():
     """The detail of a rejected record says what is wrong and where."""
-    decoded = decode_chunk([rec({**GOOD, "quantity": "3"}), rec(GOOD, key=b"other")], Admission(lambda _: True))
+    decoded = decode_chunk(
+        [rec({**GOOD, "quantity": "3"}), rec(GOOD, key=b"other")], Admission(lambda _: True)
+    )
     assert "$.quantity" in decoded.rejects[0].detail
     assert "other" in decoded.rejects[1].detail

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from scoring.curves import curve, distinct, half_life
 
-points = st.lists(st.tuples(st.integers(-(10**6), 10**6), st.integers(0, 100_000)), min_size=2, max_size=8, unique_by=lambda p: p[0]).map(sorted)
+points = st.lists(
+    st.tuples(st.integers(-(10**6), 10**6), st.integers(0, 100_000)),
+    min_size=2,
+    max_size=8,
+    unique_by=lambda p: p[0],
+).map(sorted)
 
 
 def exact(x: int, told: list[tuple[int, int]]) -> int:
@@ -51,7 +56,9 @@ def test_linear_counting(bits):
     with localcontext() as c:
         c.prec = 40
         empty = [Decimal(max(bits - k, Decimal("0.5"))) for k in range(bits + 1)]
-        expected = [int((-1000 * bits * (e / bits).ln()).quantize(Decimal(1), ROUND_HALF_EVEN)) for e in empty]
+        expected = [
+            int((-1000 * bits * (e / bits).ln()).quantize(Decimal(1), ROUND_HALF_EVEN)) for e in empty
+        ]
     assert distinct(np.arange(bits + 1), bits).tolist() == expected
 
 

@@ -29,7 +29,10 @@ def check(records: list[dict], before: dict[str, float | None]) -> int:
 
 
 @settings(max_examples=15, deadline=None)
-@given(events=st.lists(living, min_size=5, max_size=40).map(lambda es: sorted(es, key=lambda e: e["ts"])), cuts=st.integers(2, 5))
+@given(
+    events=st.lists(living, min_size=5, max_size=40).map(lambda es: sorted(es, key=lambda e: e["ts"])),
+    cuts=st.integers(2, 5),
+)
 def test_parts_sum_to_the_change(events, cuts):
     """The drivers of every published record sum to its change since the record before, to the thousandth of a point."""
     partition, before = Partition(0, context()), {}
@@ -56,7 +59,10 @@ def test_clock_and_events_are_told_apart():
     before = {r["account_id"]: r["score"] for r in published(partition)}
     settle(partition, START + 42 * DAY)
     [aged] = published(partition)
-    assert {(d["dimension"], d["cause"]) for d in aged["drivers"]} == {("support", "clock"), ("sentiment", "clock")}
+    assert {(d["dimension"], d["cause"]) for d in aged["drivers"]} == {
+        ("support", "clock"),
+        ("sentiment", "clock"),
+    }
     assert check([aged], before) == 1
     closed = event("ticket", START + 42 * DAY + HOUR, action="closed", ticket_id="T1")
     feed(partition, [closed], 3)

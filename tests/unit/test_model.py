@@ -23,7 +23,9 @@ def changed(path: str, value: object) -> str:
     told = {k: v for k, v in told.items() if v is not None}
     for dimension in told["dimensions"].values():
         if isinstance(dimension, dict):
-            dimension["signals"] = {n: {k: v for k, v in s.items() if v is not None} for n, s in dimension["signals"].items()}
+            dimension["signals"] = {
+                n: {k: v for k, v in s.items() if v is not None} for n, s in dimension["signals"].items()
+            }
     return yaml.safe_dump(told, sort_keys=False)
 
 
@@ -75,9 +77,14 @@ def test_signals_that_do_not_fit(path, value, told):
 
 def test_hash_covers_what_decides():
     """Changing any number that decides a score changes the hash; spelling the same model another way does not."""
-    same = parse_model(yaml.safe_dump(yaml.safe_load(changed("name", "default")), sort_keys=False, default_flow_style=True))
+    same = parse_model(
+        yaml.safe_dump(yaml.safe_load(changed("name", "default")), sort_keys=False, default_flow_style=True)
+    )
     assert same.hash == default_model().hash
-    others = {parse_model(changed(p, v)).hash for p, v in [("bands.red", 39_000), (f"{NPS}.weight", 49), ("exchange_rates", {"EUR": 1.1})]}
+    others = {
+        parse_model(changed(p, v)).hash
+        for p, v in [("bands.red", 39_000), (f"{NPS}.weight", 49), ("exchange_rates", {"EUR": 1.1})]
+    }
     assert len(others | {same.hash}) == 4
 
 

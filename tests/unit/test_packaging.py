@@ -46,12 +46,18 @@ def test_every_command_exists():
 def test_model_and_licence():
     """The default model travels with the package, and the licence is the one the metadata name."""
     assert files("scoring").joinpath("models/default.yaml").is_file()
-    assert distribution("accountpulse").metadata["License-Expression"] == PROJECT["project"]["license"] == "Apache-2.0"
+    assert (
+        distribution("accountpulse").metadata["License-Expression"]
+        == PROJECT["project"]["license"]
+        == "Apache-2.0"
+    )
     assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
 
 
 def test_lock_is_of_this_project():
     """uv.lock holds every dependency that pyproject.toml names."""
     locked = {package["name"] for package in tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]}
-    named = {text.split("=")[0].split(">")[0].split("[")[0].lower() for text in PROJECT["project"]["dependencies"]}
+    named = {
+        text.split("=")[0].split(">")[0].split("[")[0].lower() for text in PROJECT["project"]["dependencies"]
+    }
     assert named <= locked

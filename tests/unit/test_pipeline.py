@@ -31,11 +31,20 @@ def used(partition: Partition) -> int:
 
 @pytest.mark.parametrize(
     ("ts", "fate"),
-    [("2999-01-01T00:00:00Z", "dead"), ("1971-01-01T00:00:00Z", "late"), ("not a time at all....", "dead"), ("2024-13-01T00:00:00Z", "dead")],
+    [
+        ("2999-01-01T00:00:00Z", "dead"),
+        ("1971-01-01T00:00:00Z", "late"),
+        ("not a time at all....", "dead"),
+        ("2024-13-01T00:00:00Z", "dead"),
+    ],
 )
 def test_one_bad_timestamp_evicts_nothing(ts, fate):
     """An event dated far ahead, far back or not at all leaves every bucket of everybody as it was."""
-    days = [event("usage", START + day * DAY + HOUR, who, quantity=1) for day in range(100) for who in ("acme", "globex")]
+    days = [
+        event("usage", START + day * DAY + HOUR, who, quantity=1)
+        for day in range(100)
+        for who in ("acme", "globex")
+    ]
     bad = {**event("usage", START), "event_id": "bad", "ts": ts}
     expected, partition = Partition(0, context()), Partition(0, context())
     for p, told in ((expected, days), (partition, [*days[:100], bad, *days[100:]])):
@@ -51,7 +60,9 @@ def test_late_counts_from_the_next_tick(newest, time, at_first_tick):
     partition = minutes()
     times = [(50_000, 1), (newest, 2), (time, 4)]
     feed(partition, [event("usage", START + t, quantity=q) for t, q in times])
-    settle(partition, START + MINUTE + GRACE)  # the moment before the first tick: all that it may see is folded
+    settle(
+        partition, START + MINUTE + GRACE
+    )  # the moment before the first tick: all that it may see is folded
     assert (partition.as_of, used(partition)) == (UNSET, at_first_tick)
     settle(partition, START + 2 * MINUTE + GRACE)
     assert (partition.as_of, used(partition)) == (START + MINUTE, 1 + 2 + 4)
@@ -71,7 +82,9 @@ def test_silent_source_holds_the_clock():
 def test_missed_ticks_run_in_order():
     """A backlog is lived through tick by tick: every full hour evaluates everybody, and nothing is skipped or told twice."""
     lines: list[str] = []
-    where = context(tick=10 * MINUTE, grace=GRACE, tick_log=lambda told: lines.extend(line.as_of for line in told))
+    where = context(
+        tick=10 * MINUTE, grace=GRACE, tick_log=lambda told: lines.extend(line.as_of for line in told)
+    )
     tell([event("usage", START + 1), event("usage", START + 5 * HOUR)], START + 8 * HOUR + GRACE + 1, where)
     assert lines == [iso(START + 10 * MINUTE), *(iso(START + h * HOUR) for h in range(1, 9))]
 
@@ -89,9 +102,17 @@ def test_records_read_again():
 
 def test_return_after_the_end():
     """What an ended account does waits; it counts if the account comes back by the next tick, and is dropped if not."""
+
     def story(*extra):
         partition = minutes()
-        feed(partition, [event("account", START + 1, action="signup"), event("usage", START + 2, quantity=1), event("churn", START + 3)])
+        feed(
+            partition,
+            [
+                event("account", START + 1, action="signup"),
+                event("usage", START + 2, quantity=1),
+                event("churn", START + 3),
+            ],
+        )
         settle(partition, START + MINUTE + GRACE + 1)
         feed(partition, [event("usage", START + 80_000, quantity=10), *extra], 3)
         settle(partition, START + 3 * MINUTE)
@@ -110,11 +131,22 @@ def test_return_after_the_end():
 def test_dead_letters_name_place_and_reason():
     """A rejected record leaves with topic, partition, offset, reason and its bytes."""
     partition = minutes()
-    partition.feed(3, [Record(41, START, b"acme", b"{"), record(42, event("survey", START - 1, kind="nps", score=9), arrived=START)])
+    partition.feed(
+        3,
+        [
+            Record(41, START, b"acme", b"{"),
+            record(42, event("survey", START - 1, kind="nps", score=9), arrived=START),
+        ],
+    )
     [(key, value)] = partition.drain_dead_letters()
     letter = msgspec.json.decode(value)
     assert key == b"acme"
-    assert (letter["topic"], letter["partition"], letter["offset"], letter["reason"]) == ("surveys", 0, 41, "malformed")
+    assert (letter["topic"], letter["partition"], letter["offset"], letter["reason"]) == (
+        "surveys",
+        0,
+        41,
+        "malformed",
+    )
     assert partition.drain_dead_letters() == []
 
 
@@ -126,7 +158,10 @@ def test_publication():
         settle(partition, now)
         return [msgspec.json.decode(value) for block in partition.score_blocks() for _, value in block]
 
-    feed(partition, [event("account", START + 1, action="created"), event("survey", START + 2, kind="nps", score=10)])
+    feed(
+        partition,
+        [event("account", START + 1, action="created"), event("survey", START + 2, kind="nps", score=10)],
+    )
     onboarding = records(START + HOUR + 1)
     assert [(r["score"], r["band"], r["version"]) for r in onboarding] == [(None, "insufficient_data", 1)]
     days = [records(START + day * DAY + HOUR + 1) for day in range(1, 30)]
@@ -134,7 +169,11 @@ def test_publication():
     [scored] = records(START + 31 * DAY + 1)
     assert scored["dimensions"].keys() == {"sentiment"}
     assert records(START + 31 * DAY + HOUR + 1) == records(START + 31 * DAY + 2 * HOUR + 1) == []
-    feed(partition, [event("survey", START + 31 * DAY + 2 * HOUR + 2, kind="nps", score=0, respondent_id="other")], 2)
+    feed(
+        partition,
+        [event("survey", START + 31 * DAY + 2 * HOUR + 2, kind="nps", score=0, respondent_id="other")],
+        2,
+    )
     [moved] = records(START + 31 * DAY + 3 * HOUR + 1)
     assert moved["score"] < scored["score"] - 0.5
 
@@ -142,7 +181,12 @@ def test_publication():
 def test_commit_follows_what_was_taken():
     """Offsets to commit cover what was folded or is held in a row, not what waits in memory."""
     partition = minutes()
-    told = [event("usage", START + 1000), event("usage", START + 100_000), event("usage", START + 2000), event("usage", START + 300_000)]
+    told = [
+        event("usage", START + 1000),
+        event("usage", START + 100_000),
+        event("usage", START + 2000),
+        event("usage", START + 300_000),
+    ]
     feed(partition, told)
     list(partition.advance(START + 100_000, ALL_IDLE))
     offset, metadata = partition.positions()[0]

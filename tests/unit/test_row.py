@@ -14,7 +14,18 @@ HEAD = 4
 
 @pytest.mark.parametrize(
     ("quantities", "width"),
-    [([], 0), ([1], 1), ([255], 1), ([256], 2), ([65_536], 4), ([4_294_967.296], 8), ([0.001], 1), ([0.256], 2), ([1, 0.5], 2), ([70.5], 4)],
+    [
+        ([], 0),
+        ([1], 1),
+        ([255], 1),
+        ([256], 2),
+        ([65_536], 4),
+        ([4_294_967.296], 8),
+        ([0.001], 1),
+        ([0.256], 2),
+        ([1, 0.5], 2),
+        ([70.5], 4),
+    ],
 )
 def test_ring_takes_the_bytes_it_needs(quantities, width):
     """A usage ring is stored in the narrowest of 1, 2, 4 or 8 bytes a day, in whole units where it has no fractions, and is exact."""

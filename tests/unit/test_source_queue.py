@@ -15,7 +15,9 @@ TICK, GRACE = 60_000, 10_000
 def put(queue: SourceQueue, times: list[int], offset: int = 0, *, bad: frozenset[int] = frozenset()) -> None:
     """Append one event a time; those at the places `bad` are rejected."""
     records = [
-        Record(offset + i, START + 10**12, b"acme", b"{") if i in bad else record(offset + i, event("usage", START + t))
+        Record(offset + i, START + 10**12, b"acme", b"{")
+        if i in bad
+        else record(offset + i, event("usage", START + t))
         for i, t in enumerate(times)
     ]
     decoded = decode_chunk(records, Admission(lambda _: True))
@@ -56,7 +58,11 @@ def test_shuffling_within_the_grace(times, order):
     jitter = sorted(times, key=lambda t: t + order.uniform(0, GRACE))
     queue = SourceQueue(TICK, GRACE)
     put(queue, jitter)
-    assert [(k, ceil_tick(t, TICK)) for (_, k), t in zip(drained(queue), jitter, strict=True) if k != ceil_tick(t, TICK)] == []
+    assert [
+        (k, ceil_tick(t, TICK))
+        for (_, k), t in zip(drained(queue), jitter, strict=True)
+        if k != ceil_tick(t, TICK)
+    ] == []
 
 
 def test_takes_a_prefix():
@@ -65,7 +71,12 @@ def test_takes_a_prefix():
     put(queue, [1000, 5000, 3000, 9000, 2000])
     chunk = queue.take(START + 5000)
     assert chunk is not None
-    assert (chunk.offsets.tolist(), queue.next_offset, queue.taken_newest, queue.queued) == ([0, 1, 2], 3, START + 5000, 2)
+    assert (chunk.offsets.tolist(), queue.next_offset, queue.taken_newest, queue.queued) == (
+        [0, 1, 2],
+        3,
+        START + 5000,
+        2,
+    )
     assert queue.take(START + 8999) is None
     assert drained(queue) == [(3, TICK), (4, TICK)]
     assert queue.next_offset == 5

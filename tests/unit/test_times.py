@@ -27,7 +27,9 @@ def test_column_equals_single_equals_datetime(moments, shape, mixed):
     assert parse_column(texts).tolist() == [parse(t) for t in texts] == expected
 
 
-@given(text=st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z", fullmatch=True))
+@given(
+    text=st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z", fullmatch=True)
+)
 def test_impossible_dates(text):
     """Text of the right shape but with impossible digits reads as a column the way it reads alone."""
     assert parse_column([text, text]).tolist() == [parse(text)] * 2

@@ -1,0 +1,46 @@
+"""What all partitions of a process share: the model made ready, the grid of the clock, and the counters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from alerts.engine import AlertEngine
+from scoring.evaluate import Scorer
+from scoring.events import SOURCES
+from streams.ticking import TickLine
+
+
+@dataclass
+class Totals:
+    """Counters of the process, for metrics; they survive the loss of a partition."""
+
+    events: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(source, fate) to events."""
+    dead: Counter[str] = field(default_factory=Counter)
+    """Reason to records."""
+    transitions: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """(rule, severity, phase) to alerts."""
+    ticks: int = 0
+    published: int = 0
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all partitions of a process share. Times in milliseconds."""
+
+    scorer: Scorer
+    alerts: AlertEngine
+    tick: int
+    grace: int
+    belongs: Callable[[int], Callable[[bytes], bool]]
+    """Partition number to the test whether a key belongs to it."""
+    topic_names: Sequence[str] = SOURCES
+    totals: Totals = field(default_factory=Totals)
+    tick_log: Callable[[Sequence[TickLine]], None] | None = None
+
+    @property
+    def model_hash(self) -> str:
+        """Hash of the active model."""
+        return self.scorer.hash

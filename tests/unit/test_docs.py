@@ -1,0 +1,125 @@
+"""The documentation says what the program does: links, numbers, names of tests, metrics, settings and commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from scoring.times import HOUR, parse
+from streams.metrics import METRICS, PREFIX
+from streams.replay import Replay, read_lines
+from streams.settings import Settings
+from tests.property.feeds import context
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+SCORING = (ROOT / "docs/scoring.md").read_text("utf-8")
+
+
+def names(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def table(page: str, first: str) -> list[list[str]]:
+    """The rows of the table whose header begins with that cell."""
+    lines = page.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_links(page):
+    """Every link to a file of the repository leads somewhere."""
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    assert [t for t in targets if "://" not in t and not (page.parent / t).exists()] == []
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory) -> dict:
+    """The score record of the account that docs/scoring.md follows by hand."""
+    [block] = re.findall(r"```json\n(.*?)```", SCORING, re.DOTALL)
+    file = tmp_path_factory.mktemp("docs") / "acme.ndjson"
+    file.write_text(block, "utf-8")
+    replay = Replay(context(tick=HOUR), parse("2026-01-01T00:00:00Z"))
+    [as_of] = re.findall(r"At the tick \*\*(\S+)\*\*", SCORING)
+    replay.run(read_lines([str(file)]), until=parse(as_of))
+    [record] = [msgspec.json.decode(value) for rows in replay.partition.score_blocks() for _, value in rows]
+    assert (record["as_of"], replay.dead) == (as_of, [])
+    return record
+
+
+def test_signals_by_hand(acme):
+    """Every signal of the worked example has the weight of the default model and the sub-score the engine gives."""
+    model = context().scorer.model
+    weights = {name: s.weight for d in model.dimensions.values() for name, s in d.signals.items()}
+    told = {row[0]: (int(row[3]), float(row[4])) for row in table(SCORING, "signal")}
+    engine = {
+        name: (weights[name], score)
+        for d in acme["dimensions"].values()
+        for name, score in d["signals"].items()
+    }
+    assert told == engine
+
+
+def test_score_by_hand(acme):
+    """Dimensions, contributions, score, coverage and band of the worked example are those of the engine, and the parts sum to the score."""
+    told = {row[0]: (int(row[1]), float(row[2]), float(row[3])) for row in table(SCORING, "dimension")}
+    assert told == {
+        name: (d["weight"], d["score"], d["contribution"]) for name, d in acme["dimensions"].items()
+    }
+    assert sum(round(points * 1000) for _, _, points in told.values()) == round(acme["score"] * 1000)
+    assert re.findall(r"score \*\*([\d.]+)\*\*: band \*\*(\w+)\*\*", SCORING) == [
+        (f"{acme['score']:.3f}", acme["band"])
+    ]
+    assert re.findall(r"coverage is \*\*([\d.]+)\*\*", SCORING) == [f"{acme['coverage']:.3f}"]
+    assert f"red until {acme['since']}" in SCORING
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_named_files_and_tests_exist(page):
+    """A test or source file that a page names exists, and so does the test function behind `::`."""
+    named = re.findall(
+        r"`((?:tests|scoring|alerts|streams|examples|docs)/[\w/.-]+\.\w+)(?:::(\w+))?`",
+        page.read_text("utf-8"),
+    )
+    for file, function in named:
+        assert (ROOT / file).is_file(), file
+        assert not function or f"def {function}(" in (ROOT / file).read_text("utf-8"), f"{file}::{function}"
+
+
+def test_metrics():
+    """docs/metrics.md lists exactly the metrics of the worker, with kind, labels and meaning."""
+    expected = [[f"`{PREFIX}{m.name}`", m.kind.value, ", ".join(m.labels), m.help] for m in METRICS]
+    assert table((ROOT / "docs/metrics.md").read_text("utf-8"), "metric") == expected
+
+
+def test_settings():
+    """Every ACCOUNTPULSE_* setting that docs/operations.md names is one."""
+    page = (ROOT / "docs/operations.md").read_text("utf-8")
+    for name in set(re.findall(r"ACCOUNTPULSE_(\w+)", page)) - {"CONFIG"}:
+        fields = Settings.model_fields
+        for part in name.lower().split("__"):
+            part = part.removesuffix("_file") if part not in fields else part
+            assert part in fields, name
+            annotation = fields[part].annotation
+            fields = getattr(annotation, "model_fields", None) or next(
+                (a.model_fields for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")),
+                {},
+            )
+
+
+def test_decisions_are_numbered():
+    """Decision records are numbered without gaps, and each has context, decision and consequences."""
+    records = sorted(path for path in (ROOT / "docs/adr").glob("*.md"))
+    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    for path in records:
+        text = path.read_text("utf-8")
+        assert [h for h in ("## Context", "## Decision", "## Consequences") if h not in text] == [], path.name
