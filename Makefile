@@ -2,11 +2,10 @@
 PYTHON ?= python3
 UV := $(or $(shell command -v uv 2>/dev/null),.run/uv/bin/uv)
 BIN := .venv/bin
-COMPOSE := docker compose --file deploy/compose.yaml
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format fault bench up down
+.PHONY: help setup demo test check format fault bench
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -26,7 +25,7 @@ demo: $(READY) ## Watch accounts being scored; no server needed.
 	@$(BIN)/accountpulse demo
 
 test: $(READY) ## Everything but the long fault runs: pure tests first, then those against real servers.
-	$(BIN)/pytest -q -m "not servers and not fault"
+	$(BIN)/pytest -q -m "not servers and not fault" -n auto
 	$(BIN)/pytest -q -m "servers and not fault"
 
 check: $(READY) ## Lint, format, types, layers.
@@ -44,9 +43,3 @@ fault: $(READY) ## Kill, freeze and restart real processes; minutes.
 
 bench: $(READY) ## Measure, compare with the bars, write bench/results/latest.json.
 	$(BIN)/python -m bench
-
-up: ## Start Kafka, Redis, worker, notifier, Prometheus and Grafana with docker compose.
-	$(COMPOSE) up --detach --build --wait
-
-down: ## Stop what `up` started and drop its data.
-	$(COMPOSE) down --volumes

@@ -1,7 +1,7 @@
 """From scored accounts to alerts: level rules at ticks, facts at the flush, republication on takeover.
 
-State lives in the account's tail (`levels`, `facts`), so it is written, fenced and recovered with the account. The bits of the `alerts`
-column only say where to look.
+State lives in the account's tail (`levels`, `facts`), so it is written, fenced and recovered with the
+account. The bits of the `alerts` column only say where to look.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class AlertEngine:
     # -- takeover -------------------------------------------------------------------------------------------------
 
     def takeover(self, store: Store, now: int) -> list[Alert]:
-        """What fires or changed within the last hour of stream time, again: the one before may not have reached the topic."""
+        """What fires or changed within the last hour of stream time, again: it may not have reached the topic."""
         out = []
         for row, tail in store.tails.items():
             for rule in self.levels:
@@ -180,9 +180,17 @@ class AlertEngine:
         return rule.evidence(Tick(store, rows, facts, self._scorer.evaluate(facts)), 0)
 
     def _alert(
-        self, store: Store, row: int, rule: LevelRule | Complaint, phase: Phase, reason: Reason, episode: str, at: int, tick: int,
+        self,
+        store: Store,
+        row: int,
+        rule: LevelRule | Complaint,
+        phase: Phase,
+        reason: Reason,
+        episode: str,
+        at: int,
+        tick: int,
         evidence: list[Evidence],
-    ) -> Alert:  # fmt: skip
+    ) -> Alert:
         hot, name = store.hot[row], store.names[row]
         one: Int64 = np.array([row])
         score = hot["score"].astype(np.int64).reshape(1)

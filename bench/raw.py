@@ -20,16 +20,16 @@ from scoring.events import SOURCES, decode
 
 def whole_batches(result: fetcher.FetchResult, max_records: int | None = None) -> list:
     """All records of a fetched partition as the Cython objects they were parsed into."""
-    part = result._partition_records  # noqa: SLF001 - the point of the exercise
+    part = result._partition_records
     if part is None or not result.has_more():
         return []
     records = []
-    while part._records.has_next():  # noqa: SLF001
-        batch = part._records.next_batch()  # noqa: SLF001
+    while part._records.has_next():
+        batch = part._records.next_batch()
         records.extend(batch)
         part.next_fetch_offset = batch.next_offset
-    result._update_position()  # noqa: SLF001
-    result._partition_records = None  # noqa: SLF001
+    result._update_position()
+    result._partition_records = None
     return records
 
 

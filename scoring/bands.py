@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scoring.evaluate import Evaluation, combine
 from scoring.facts import Facts
 from scoring.layout import BANDS, HISTORY_DAYS, MISSING
-from scoring.model import Model
+from scoring.model import BandName, Model
 from scoring.state import Store
 from scoring.times import DAY, HOUR, UNSET, Int64
 
@@ -39,7 +39,7 @@ def advance_bands(store: Store, rows: Int64, f: Facts, e: Evaluation, model: Mod
     hot["pending_band"][rows] = np.where(waits, candidate, MISSING)
     hot["pending_since"][rows] = np.where(waits, since, UNSET)
     hot["due"][rows] = np.where(waits, since + hold, UNSET)
-    changes = target != band
+    changes = np.asarray(target != band)
     changed = rows[changes]
     hot["previous_band"][changed] = band[changes]
     hot["band"][changed] = target[changes]
@@ -77,14 +77,12 @@ def ceilings(f: Facts, model: Model) -> Int64:
     revoked = np.maximum(f.column("started_ts"), f.column("auto_renew_on_ts"))
     due = f.column("oldest_due")
     c = model.ceilings
-    told = [
+    told: list[tuple[BandName | None, NDArray[np.bool_]]] = [
         (c.churn_notice, notice > revoked),
         (c.auto_renew_off, f.column("auto_renew") == 0),
-        (
-            c.invoice_overdue and c.invoice_overdue.band,
-            _overdue(f, due, c.invoice_overdue.days if c.invoice_overdue else 0),
-        ),
     ]
+    if c.invoice_overdue is not None:
+        told.append((c.invoice_overdue.band, _overdue(f, due, c.invoice_overdue.days)))
     for name, holds in told:
         if name is not None:
             lowest = np.where(holds, np.minimum(lowest, _CODE[name]), lowest)
@@ -96,7 +94,10 @@ def _overdue(f: Facts, due: Int64, days: int) -> NDArray[np.bool_]:
 
 
 def keep_history(store: Store, rows: Int64, f: Facts, score: Int64) -> None:
-    """At the first tick of a UTC day an account is evaluated at: its score into the daily history, days skipped as missing."""
+    """At the first tick of a UTC day an account is evaluated at.
+
+    Its score into the daily history, days skipped as missing.
+    """
     last_tick = store.hot["tick"][rows]
     last_day = np.where(last_tick == UNSET, f.today - HISTORY_DAYS, last_tick // DAY)
     first = last_day < f.today

@@ -12,8 +12,11 @@ from scoring.tail import Tail
 
 Cause = Literal["event", "clock", "evidence_missing", "evidence_returned", "reweighted"]
 _EVIDENCE: Final = {
-    "support": ("ticket ",), "invoice_history": ("invoice ",), "sentiment": ("nps ", "csat ", "ces "), "contract_growth": ("account ",),
-}  # fmt: skip
+    "support": ("ticket ",),
+    "invoice_history": ("invoice ",),
+    "sentiment": ("nps ", "csat ", "ces "),
+    "contract_growth": ("account ",),
+}
 
 
 class Driver(Struct, frozen=True, omit_defaults=True):

@@ -1,4 +1,7 @@
-"""From facts to scores: signals into dimensions, dimensions into a score with its coverage. Integers throughout (docs/semantics.md, 5-6)."""
+"""From facts to scores: signals into dimensions, dimensions into a score with its coverage.
+
+Integers throughout (docs/semantics.md, 5-6).
+"""
 
 from __future__ import annotations
 
@@ -106,7 +109,7 @@ def combine(sub: Int64, weight: Int64) -> tuple[Int64, Int64]:
 def contributions(sub: Int64, weight: Int64, score: Int64) -> Int64:
     """Points of each dimension; the remainder of rounding goes to the first that is seen, so they sum to the score."""
     seen = np.where(sub != MISSING, weight, 0)
-    parts = seen * sub // np.maximum(seen.sum(axis=0), 1)
+    parts: Int64 = seen * sub // np.maximum(seen.sum(axis=0), 1)
     rest = np.where(score != MISSING, score - parts.sum(axis=0), 0)
     first = (seen > 0).argmax(axis=0)
     parts[first, np.arange(parts.shape[1])] += rest

@@ -1,7 +1,8 @@
 """The event contract: one msgspec Struct per type, decoded once, straight from the wire.
 
-Times stay RFC 3339 strings here (`scoring.times` turns whole columns of them into milliseconds at once); everything else arrives
-checked. Unknown fields are ignored. JSON Schema and AsyncAPI are generated from these classes (`streams.schemas`).
+Times stay RFC 3339 strings here (`scoring.times` turns whole columns of them into milliseconds at once);
+everything else arrives checked. Unknown fields are ignored. JSON Schema and AsyncAPI are generated from these
+classes (`streams.schemas`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Tier = Literal["high_touch", "low_touch", "tech_touch"]
 
 
-class Event(Struct, kw_only=True, gc=False, frozen=True):
+class Event(Struct, kw_only=True, gc=False):
     """What every event carries. `event_id` is unique per source, `account_id` is the message key."""
 
     event_id: Id
@@ -77,7 +78,10 @@ class Invoice(Event, tag_field="type", tag="invoice"):
 
 
 class Survey(Event, tag_field="type", tag="survey"):
-    """An answer to a survey; `kind` nps, csat and ces are scored by the default model, others only if the model names them."""
+    """An answer to a survey.
+
+    `kind` nps, csat and ces are scored by the default model, others only if the model names them.
+    """
 
     kind: Annotated[str, Meta(min_length=1, max_length=64)]
     score: Amount
@@ -145,9 +149,10 @@ SOURCES: Final[tuple[str, ...]] = ("usage", "tickets", "invoices", "surveys", "a
 
 DEFAULT_SCALES: Final = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0)}
 ANY_SCALE: Final = (0.0, 100.0)
-CURRENCY_DIGITS: Final = {
-    "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0, "VND": 0, "VUV": 0,
-    "XAF": 0, "XOF": 0, "XPF": 0, "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
+CURRENCY_DIGITS: Final[dict[str, int]] = {
+    "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0,
+    "UGX": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0, "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3,
+    "LYD": 3, "OMR": 3, "TND": 3,
 }  # fmt: skip
 """ISO 4217 minor-unit digits where they are not 2."""
 
@@ -157,7 +162,8 @@ decode: Final = msgspec.json.Decoder(AnyEvent).decode
 
 def minor_units(amount: float, currency: str | None) -> int:
     """Money in minor units of its currency, rounded half to even."""
-    return round(amount * 10 ** CURRENCY_DIGITS.get((currency or "").upper(), 2))
+    digits = CURRENCY_DIGITS.get((currency or "").upper(), 2)
+    return round(amount * float(10**digits))
 
 
 def normalised_score(survey: Survey) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,12 +51,12 @@ class Facts:
             known = self._memo[key] = total
         return known
 
-    @property
+    @cached_property
     def age_days(self) -> Int64:
         """Whole days since the account was created, or first seen."""
-        return (self.now - self.created) // DAY
+        return np.asarray((self.now - self.created) // DAY)
 
-    @property
+    @cached_property
     def created(self) -> Int64:
         """When the account was created, first seen if that is not known, now if nothing is."""
         created, first = self.column("created_ts"), self.column("first_ts")
@@ -76,16 +77,18 @@ class Facts:
         for day in range(self.today - n + 1, self.today + 1):
             mask[day % DAYS // 64] |= 1 << day % 64
         words = self.hot["active"] & np.array(mask, np.uint64)
-        return np.bitwise_count(words).sum(axis=1, dtype=np.int64)
+        days: Int64 = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
+        return days
 
-    @property
+    @cached_property
     def _weeks(self) -> list[int]:
         """Slots of the five weeks up to now."""
         return [week % WEEK_SLOTS for week in range(self.today // 7 - WEEKS + 1, self.today // 7 + 1)]
 
     def most_active_users(self) -> Int64:
         """Largest number of active users reported in the five weeks up to now."""
-        return self.hot["users_max"][:, self._weeks].max(axis=1).astype(np.int64)
+        most: Int64 = self.hot["users_max"][:, self._weeks].max(axis=1).astype(np.int64)
+        return most
 
     def features_used(self) -> Int64:
         """Distinct features of the five weeks up to now, in thousandths."""
@@ -111,16 +114,16 @@ class Facts:
         """MRR in minor units at that month, MISSING if not known then."""
         return np.asarray(self.hot["mrr"][:, (month_of(self.now) - months_ago) % MONTHS])
 
-    @property
+    @cached_property
     def mrr(self) -> Int64:
         """MRR of the current month in minor units, MISSING if not known."""
         return self.mrr_at(0)
 
     def mrr_base(self) -> Int64:
         """MRR twelve months ago, else the earliest known since, MISSING if none."""
-        base = self.mrr_at(12)
-        for months_ago in range(11, -1, -1):
-            base = np.where(base == MISSING, self.mrr_at(months_ago), base)
+        month = month_of(self.now)
+        year: Int64 = self.hot["mrr"][:, [m % MONTHS for m in range(month - 12, month + 1)]]
+        base: Int64 = year[np.arange(len(self)), (year != MISSING).argmax(axis=1)]
         return base
 
 

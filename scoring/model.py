@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scoring.layout import DIMENSIONS, TIERS
 
+LONGEST_CURVE = 1_000_000
+"""Curves are worked out for every x."""
 Milli = Annotated[int, Field(ge=0, le=100_000)]
 Weight = Annotated[int, Field(ge=0, le=1000)]
 TierName = Literal["high_touch", "low_touch", "tech_touch"]
@@ -41,6 +43,8 @@ class Signal(_Strict):
         xs = [x for x, _ in self.curve]
         if len(xs) < 2 or xs != sorted(set(xs)):
             raise ValueError("curve: needs two points or more, x strictly ascending")
+        if xs[-1] - xs[0] > LONGEST_CURVE:
+            raise ValueError(f"curve: x may span {LONGEST_CURVE:,} at most")
         if (self.recent_days or 0) + (self.baseline_days or 0) > 120:
             raise ValueError("recent_days + baseline_days: at most 120, the ring holds 128")
         return self
@@ -160,7 +164,7 @@ class Model(_Strict):
 
     def weights(self, dimension: str) -> list[int]:
         """Weight of a dimension per tier, in the order of TIERS."""
-        return [self.dimensions[dimension].weight.get(tier, 0) for tier in TIERS]  # type: ignore[call-overload]  # TIERS holds just those names
+        return [self.dimensions[dimension].weight.get(tier, 0) for tier in TIERS]
 
 
 def parse_model(text: str) -> Model:

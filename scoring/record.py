@@ -72,7 +72,10 @@ def attributes(tail: Tail) -> dict[str, Any]:
 def score_records(
     store: Store, rows: Int64, at: Int64, f: Facts, e: Evaluation, scorer: Scorer
 ) -> list[ScoreRecord]:
-    """Records of the accounts `rows[at]`, where facts and evaluation are of `rows`; nothing is written to the columns."""
+    """Records of the accounts `rows[at]`, where facts and evaluation are of `rows`.
+
+    Nothing is written to the columns.
+    """
     week, month = (velocity(store, rows, f.now, e.score, days) for days in (7, 28))
     signals = {name: values.tolist() for name, values in e.signals.items()}
     mrr = f.mrr.tolist()

@@ -21,7 +21,7 @@ class Cause(Enum):
 
 
 def rescore(store: Store, rows: Int64, scorer: Scorer, now: int, cause: Cause) -> tuple[Facts, Evaluation]:
-    """Evaluate these accounts as of `now`, write score, coverage and contributions, and book the difference to `cause`."""
+    """Evaluate these accounts as of `now`, write the results, and book the difference to `cause`."""
     f = Facts(store, rows, now)
     e = scorer.evaluate(f)
     hot = store.hot

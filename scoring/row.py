@@ -1,7 +1,8 @@
 """The changelog row: version, fixed-width columns, rings packed to the width they need, msgpack tail.
 
-Layout: `[version u1][usage code u1][errors code u1][counts code u1][hot][usage ring][errors ring][counts ring][tail]`. A code is the bytes of
-one bucket (0: the ring is empty), plus 16 if all usage buckets are whole units (stored divided by 1000).
+Layout: `[version u1][usage code u1][errors code u1][counts code u1][hot][usage ring][errors ring][counts
+ring][tail]`. A code is the bytes of one bucket (0: the ring is empty), plus 16 if all usage buckets are whole
+units (stored divided by 1000).
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from scoring.times import DAY, UNSET, Int64
 ROW_VERSION: Final = 1
 _HEAD: Final = 4
 _WHOLE: Final = 16
-_UNSIGNED: Final = {1: np.dtype("u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<i8")}
+_UNSIGNED: Final[dict[int, np.dtype[Any]]] = {
+    1: np.dtype("u1"),
+    2: np.dtype("<u2"),
+    4: np.dtype("<u4"),
+    8: np.dtype("<i8"),
+}
 
 Pair = tuple[bytes, bytes]
 

@@ -24,7 +24,7 @@ KEPT: Final = SCORE | TOUCHED | LOOK
 """Marks that travel with the row: work that was still to do when it was written."""
 
 _BLANK = blank()
-_FIELDS = HOT.fields or {}
+_FIELDS: Final = dict(HOT.fields or {})
 _BLOCK = 65_536
 
 
@@ -124,8 +124,9 @@ class Store:
         old = self.hot[row].copy()
         self.hot[row] = _BLANK
         for name in (
-            "fence", "started_ts", "ended_ts", "churn_notice_ts", "auto_renew_on_ts", "recent_ids", "id_count", "seats", "tier",
-            "auto_renew", "day", "passed", "version", "pub_day", "pub_score", "pub_band", "pub_coverage", "pub_contribution",
+            "fence", "started_ts", "ended_ts", "churn_notice_ts", "auto_renew_on_ts", "recent_ids",
+            "id_count", "seats", "tier", "auto_renew", "day", "passed", "version", "pub_day", "pub_score",
+            "pub_band", "pub_coverage", "pub_contribution",
         ):  # fmt: skip
             self.hot[name][row] = old[name]
         self.hot["term"][row] = old["term"] + 1
@@ -140,7 +141,10 @@ class Store:
 
 
 def roll_columns(hot: NDArray[Any], matrices: dict[str, NDArray[Any]], day: int, today: int) -> None:
-    """Roll rows that stand at `day` to `today`: clears every bucket in between that has begun, and carries the MRR into new months."""
+    """Roll rows that stand at `day` to `today`.
+
+    Clears every bucket in between that has begun, and carries the MRR into new months.
+    """
     for ring in RINGS.values():
         matrix = matrices[ring.matrix]
         for bucket in _begun(day // ring.days, today // ring.days, ring.size):

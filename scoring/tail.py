@@ -1,4 +1,7 @@
-"""The part of an account whose size varies: what is open or remembered, by id, and what waits. msgpack in the changelog."""
+"""The part of an account whose size varies: what is open or remembered, by id, and what waits.
+
+Msgpack in the changelog.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,10 @@ class Answer(NamedTuple):
 
 
 class Held(Struct, array_like=True):
-    """An event that was taken but counts from a later tick, as it came: part of the row, because the fence has passed it."""
+    """An event that was taken but counts from a later tick, as it came.
+
+    Part of the row, because the fence has passed it.
+    """
 
     tick: int
     source: int
@@ -118,7 +124,7 @@ class Tail(Struct, array_like=True):
     recent: list[tuple[int, str, str]] = field(default_factory=list)
     """The newest notable events (time, event id, what happened): evidence for drivers."""
 
-    def value(self, name: str) -> Any:
+    def value(self, name: str) -> Any:  # noqa: ANN401 - attributes differ in type
         """An attribute, None if it was never told."""
         known = self.attributes.get(name)
         return None if known is None else known[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -25,7 +26,10 @@ _MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 def parse(text: str) -> int:
-    """One timestamp in milliseconds, sub-millisecond digits cut off; UNSET if it is no RFC 3339 time with offset at or after 1970."""
+    """One timestamp in milliseconds, sub-millisecond digits cut off.
+
+    UNSET if it is no RFC 3339 time with offset at or after 1970.
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -36,7 +40,10 @@ def parse(text: str) -> int:
 
 
 def parse_column(texts: Sequence[str]) -> Int64:
-    """Like `parse` for each text. The shape that nearly all producers send (UTC, `Z`, whole or milliseconds) is read as one matrix."""
+    """Like `parse` for each text.
+
+    The shape that nearly all producers send (UTC, `Z`, whole or milliseconds) is read as one matrix.
+    """
     length = len(texts[0]) if texts else 0
     if length in (20, 24) and texts[0][-1] == "Z" and set(map(len, texts)) == {length}:
         try:
@@ -88,9 +95,11 @@ def _days_from_civil(year: NDArray[np.int32], month: NDArray[np.int32], day: NDA
     era = y // 400
     year_of_era = y - era * 400
     day_of_year = (153 * (month + np.where(month > 2, -3, 9)) + 2) // 5 + day - 1
-    return era * 146_097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year - 719_468
+    days: Int64 = era * 146_097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
+    return days - 719_468
 
 
+@lru_cache(maxsize=1024)
 def month_of_day(day: int) -> int:
     """Months since January 1970 of a day number."""
     date = _EPOCH + timedelta(days=day)

@@ -32,27 +32,34 @@ class Record(Protocol):
     """What a record of a batch gives: aiokafka's Cython record, or a line of a file."""
 
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Position in its partition."""
+
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """Milliseconds UTC, set by the broker or the producer."""
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """The account id as UTF-8."""
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """The event as JSON."""
 
 
 class Reject(NamedTuple):
     """A record that is no event: where it stood in the chunk, the reason, and what exactly is wrong."""
 
-    index: int
+    place: int
     reason: str
     detail: str
 
 
 class Decoded(NamedTuple):
-    """The good events of a chunk as columns; `index` is their place in it."""
+    """The good events of a chunk as columns; `places` tells where they stood."""
 
-    index: list[int]
+    places: list[int]
     events: list[AnyEvent]
     times: Int64
     codes: Codes
@@ -91,13 +98,11 @@ def decode_chunk(records: Sequence[Record], admission: Admission) -> Decoded:
     """Decode and check a chunk; never raises for what is in it."""
     rejects: list[Reject] = []
     values = [r.value for r in records]
-    try:
-        if max(map(len, values), default=0) > MAX_VALUE_BYTES:  # type: ignore[arg-type]  # a None raises TypeError, handled below
-            raise TypeError
-        events: list[AnyEvent] = [decode(v) for v in values]  # type: ignore[arg-type]  # as above
-        index = list(range(len(events)))
-    except (msgspec.DecodeError, TypeError, UnicodeDecodeError):
+    events = _decode_all(values)
+    if events is None:
         index, events = _decode_one_by_one(values, records, rejects)
+    else:
+        index = list(range(len(events)))
     keys = [records[i].key for i in index] if rejects else [r.key for r in records]
     if not admission.all_known(keys, [e.account_id for e in events]):
         index, events = _admit(index, events, keys, admission, rejects)
@@ -127,7 +132,18 @@ def _codes(events: Sequence[AnyEvent]) -> Codes:
 
 def decode_one(value: bytes) -> AnyEvent:
     """An event that was good before (held in a row)."""
-    return decode(value)
+    event: AnyEvent = decode(value)
+    return event
+
+
+def _decode_all(values: Sequence[bytes | None]) -> list[AnyEvent] | None:
+    """The events if all are good; None if some are not, to be told apart one by one."""
+    if None in values or max(map(len, values), default=0) > MAX_VALUE_BYTES:  # type: ignore[arg-type]  # no None is left
+        return None
+    try:
+        return [decode(v) for v in values]  # type: ignore[arg-type]  # as above
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _decode_one_by_one(

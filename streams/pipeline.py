@@ -1,7 +1,8 @@
-"""One partition: records in, decoded, folded when the stream clock says so, scored at ticks; rows, scores and alerts out. No I/O.
+"""One partition: records in, folded when the stream clock says so, scored at ticks; rows and alerts out. No I/O.
 
-The whole contract of time is here (docs/semantics.md, section 2): `advance` takes from the queues what the next tick may see, folds it, and runs
-the tick once no source can add to it. The caller only says which sources are idle and what time it is.
+The whole contract of time is here (docs/semantics.md, section 2): `advance` takes from the queues what the next
+tick may see, folds it, and runs the tick once no source can add to it. The caller only says which sources are
+idle and what time it is.
 """
 
 from __future__ import annotations
@@ -94,19 +95,15 @@ class Partition:
                 return
         decoded = decode_chunk(records, self._admission)
         for reject in decoded.rejects:
-            self._bury(source, records[reject.index], reject.reason, reject.detail)
-        queue.put(
-            records,
-            decoded,
-            self._rows(
-                [records[i].key for i in decoded.index] if decoded.rejects else [r.key for r in records]
-            ),
-        )
+            self._bury(source, records[reject.place], reject.reason, reject.detail)
+        keys = [records[i].key for i in decoded.places] if decoded.rejects else [r.key for r in records]
+        queue.put(records, decoded, self._rows(keys))
 
     def _rows(self, keys: Sequence[bytes | None]) -> Int64:
-        rows = list(map(self.store.index.get, keys))
+        index: dict[bytes | None, int] = self.store.index  # type: ignore[assignment]  # None is only looked up
+        rows = list(map(index.get, keys))
         if None in rows:
-            rows = [self.store.row(key or b"") for key in keys]
+            return np.array([self.store.row(key or b"") for key in keys], np.int64)
         return np.array(rows, np.int64)
 
     def _bury(self, source: int, record: Record, reason: str, detail: str) -> None:
@@ -114,9 +111,15 @@ class Partition:
         totals.dead[reason] += 1
         totals.events[SOURCES[source], "dead"] += 1
         letter = DeadLetter.of(
-            topic=self.context.topic_names[source], partition=self.number, offset=record.offset, timestamp=record.timestamp,
-            reason=reason, detail=detail, key=record.key, value=record.value,
-        )  # fmt: skip
+            topic=self.context.topic_names[source],
+            partition=self.number,
+            offset=record.offset,
+            timestamp=record.timestamp,
+            reason=reason,
+            detail=detail,
+            key=record.key,
+            value=record.value,
+        )
         self._dead.append((record.key, encode(letter)))
 
     def queued(self, source: int) -> int:

@@ -20,7 +20,10 @@ _ENDED_BAND: Final = 100
 
 
 def publish(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[ScoreRecord]:
-    """Look at these accounts as of the last tick; records of those that moved, marked as published (so their rows are dirty)."""
+    """Look at these accounts as of the last tick.
+
+    Records of those that moved, marked as published (so their rows are dirty).
+    """
     store.mark[rows] &= ~np.uint8(LOOK)
     rows = rows[store.hot["first_ts"][rows] != UNSET]
     ended = store.hot["flags"][rows] & ENDED != 0

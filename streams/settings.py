@@ -1,6 +1,7 @@
 """Settings: read once, from `ACCOUNTPULSE_*`, a TOML file and `*_FILE` secrets; nothing else reads the environment.
 
-Nested names join with two underscores (`ACCOUNTPULSE_KAFKA__BOOTSTRAP`). A secret may be given as a file: `..._PASSWORD_FILE`.
+Nested names join with two underscores (`ACCOUNTPULSE_KAFKA__BOOTSTRAP`). A secret may be given as a file:
+`..._PASSWORD_FILE`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class _Strict(BaseModel):
 class _WithSecretFiles(_Strict):
     @model_validator(mode="before")
     @classmethod
-    def _read_files(cls, data: Any) -> Any:
+    def _read_files(cls, data: Any) -> Any:  # noqa: ANN401 - whatever pydantic was given
         """`<name>_file: path` stands for the secret `<name>`; the file's last line break is cut off."""
         if not isinstance(data, dict):
             return data
@@ -82,7 +83,10 @@ class Kafka(_Strict):
     replication_factor: Annotated[int, Field(ge=1)] = 1
     partitions: Annotated[int, Field(ge=1)] = 4
     partitioner: Literal["murmur2", "any"] = "murmur2"
-    """`any` accepts every placement (no `wrong_partition` dead letters): only if one key always lands on one partition."""
+    """`any` accepts every placement (no `wrong_partition` dead letters).
+
+    Only if one key always lands on one partition.
+    """
 
 
 class Redis(_WithSecretFiles):
@@ -114,7 +118,7 @@ class Engine(_Strict):
     model: Path | None = None
     """A model file; None is the model that comes with the package."""
     tick_log: Path | None = None
-    """Appends what every tick decided, one JSON line per account evaluated, in the form of `replay --scores`: an audit trail."""
+    """Appends what every tick decided, one JSON line per account, in the form of `replay --scores`: an audit trail."""
 
     @model_validator(mode="after")
     def _grid(self) -> Engine:

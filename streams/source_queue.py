@@ -14,7 +14,10 @@ from streams.codec import Codes, Decoded, Record
 
 
 class Chunk(NamedTuple):
-    """Consecutive events as columns. `newest` is the running maximum of event times, `tick` the tick an event counts from."""
+    """Consecutive events as columns.
+
+    `newest` is the running maximum of event times, `tick` the tick an event counts from.
+    """
 
     rows: Int64
     offsets: Int64
@@ -29,8 +32,20 @@ class Chunk(NamedTuple):
 
     def cut(self, at: int) -> tuple[Chunk, Chunk]:
         """The first `at` events, and the others."""
-        first = Chunk(*(column[:at] for column in self[:-1]), int(self.offsets[at]))  # type: ignore[arg-type]  # columns in order
-        return first, Chunk(*(column[at:] for column in self[:-1]), self.end)  # type: ignore[arg-type]  # columns in order
+        return self._part(slice(at), int(self.offsets[at])), self._part(slice(at, None), self.end)
+
+    def _part(self, s: slice, end: int) -> Chunk:
+        return Chunk(
+            self.rows[s],
+            self.offsets[s],
+            self.times[s],
+            self.newest[s],
+            self.tick[s],
+            self.codes[s],
+            self.events[s],
+            self.records[s],
+            end,
+        )
 
 
 def ceil_tick(ms: int, tick: int) -> int:
@@ -69,8 +84,8 @@ class SourceQueue:
         newest = np.maximum.accumulate(np.maximum(decoded.times, self.newest))
         tick = -(-np.maximum(decoded.times, newest - self._grace) // self._tick) * self._tick
         self.newest = int(newest[-1])
-        whole = len(decoded.index) == len(records)
-        kept = records if whole else [records[i] for i in decoded.index]
+        whole = len(decoded.places) == len(records)
+        kept = records if whole else [records[i] for i in decoded.places]
         offsets = np.array([r.offset for r in kept], np.int64)
         self._chunks.append(
             Chunk(rows, offsets, decoded.times, newest, tick, decoded.codes, decoded.events, kept, end)

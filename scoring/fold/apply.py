@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,16 +31,16 @@ class Fates(NamedTuple):
     late: int
 
 
-class _Fold(Protocol):
-    def __call__(
-        self, store: Store, rows: Int64, events: Sequence[AnyEvent], times: Int64
-    ) -> NDArray[np.bool_]: ...
-
-
+_Fold = Callable[[Store, Int64, Sequence[Any], Int64], NDArray[np.bool_]]
 _FOLDS: Final[dict[int, _Fold]] = {
-    USAGE: fold_usage, TICKET: tickets.fold_tickets, INVOICE: invoices.fold_invoices, SURVEY: surveys.fold_surveys, ACCOUNT: fold_accounts,
-    CHURN: fold_outcomes, RENEWAL: fold_outcomes,
-}  # fmt: skip
+    USAGE: fold_usage,
+    TICKET: tickets.fold_tickets,
+    INVOICE: invoices.fold_invoices,
+    SURVEY: surveys.fold_surveys,
+    ACCOUNT: fold_accounts,
+    CHURN: fold_outcomes,
+    RENEWAL: fold_outcomes,
+}
 _HOT8 = HOT.itemsize // 8
 _FIRST = column_offset("first_ts", 8)
 _SEEN = column_offset("last_seen", 8)

@@ -1,4 +1,7 @@
-"""Outcomes: when an account ended. They are no input of the score, they only decide whether there is an account to score."""
+"""Outcomes: when an account ended.
+
+They are no input of the score, they only decide whether there is an account to score.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,10 @@ def counted(ring: str, ts: int, width: int) -> Counts:
 
 
 def replace_counts(store: Store, row: int, before: Counts, after: Counts) -> None:
-    """Move the counts of a changed entry: what it counted before is taken back. Buckets that have left their ring are skipped both ways."""
+    """Move the counts of a changed entry: what it counted before is taken back.
+
+    Buckets that have left their ring are skipped both ways.
+    """
     if before == after:
         return
     for ring, bucket in before:

@@ -1,4 +1,7 @@
-"""Usage: sums per day, sketches of features and users per week, duplicates by id. The hot path: whole columns, no loop over events."""
+"""Usage: sums per day, sketches of features and users per week, duplicates by id.
+
+The hot path: whole columns, no loop over events.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +109,10 @@ def _sketch(store: Store, rows: Int64, events: Sequence[Usage], weeks: Int64) ->
 
 
 def _set_bits(flat: UInt64, at: Int64, bits: UInt64) -> None:
-    """Or bits into words. Most are set already, and `bitwise_or.at` is slow: only the words that change go through it."""
+    """Or bits into words. Most are set already, and `bitwise_or.at` is slow.
+
+    Only the words that change go through it.
+    """
     fresh = np.flatnonzero((flat[at] & bits) == 0)
     if len(fresh):
         np.bitwise_or.at(flat, at[fresh], bits[fresh])
@@ -114,26 +120,30 @@ def _set_bits(flat: UInt64, at: Int64, bits: UInt64) -> None:
 
 def _rare(store: Store, rows: Int64, events: Sequence[Usage], times: Int64) -> None:
     """Fields that few events carry."""
-    oldest = store.day // 7 - WEEKS
     for i, e in enumerate(events):
         if e.active_users is None and e.value_event is None and e.counts is None:
             continue
         row, ts = int(rows[i]), int(times[i])
-        week = ts // DAY // 7
         if e.value_event is not None:
-            store.hot["flags"][row] |= VALUE_TRACKED
-            if e.value_event:
-                at = row * _HOT8 + _FIRST_VALUE
-                store.hot8u[at] = min(int(store.hot8u[at]), ts)  # unsigned: UNSET is the largest value
-        if e.counts and any(v > 0 for v in e.counts.values()):
+            _value_event(store, row, ts, first=e.value_event)
+        names: list[str | None] = [name for name, count in (e.counts or {}).items() if count > 0]
+        if names:
             store.hot["flags"][row] |= FEATURES_SEEN
-        if week <= oldest:
+        week = ts // DAY // 7
+        if week <= store.day // 7 - WEEKS:
             continue
         if e.active_users is not None:
             at = row * _HOT4 + _USERS_MAX + week % WEEK_SLOTS
             store.hot4[at] = max(int(store.hot4[at]), e.active_users)
-        for bit in _features.bits([name for name, count in (e.counts or {}).items() if count > 0]).tolist():
+        for bit in _features.bits(names).tolist():
             store.hot8u[row * _HOT8 + _FEATURES + week % WEEK_SLOTS] |= np.uint64(1 << bit)
+
+
+def _value_event(store: Store, row: int, ts: int, *, first: bool) -> None:
+    store.hot["flags"][row] |= VALUE_TRACKED
+    if first:
+        at = row * _HOT8 + _FIRST_VALUE
+        store.hot8u[at] = min(int(store.hot8u[at]), ts)  # unsigned: UNSET is the largest value
 
 
 def _new_ids(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> NDArray[np.bool_]:

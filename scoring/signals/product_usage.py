@@ -1,4 +1,4 @@
-"""Product usage: is the account using the product as it used to, widely, with its people, on many days, without errors?"""
+"""Product usage: is it used as it used to be, widely, by its people, on many days, without errors?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _SETTLED_DAYS = 7
 
 @signal("recent_days", "baseline_days", "minimum", "min_age_days")
 def usage_trend(f: Facts, s: Signal) -> Int64:
-    """Recent daily usage against the account's own baseline, in thousandths; the baseline leaves the recent days out."""
+    """Recent daily usage against the account's own baseline, in thousandths.
+
+    The baseline leaves the recent days out.
+    """
     recent, baseline = s.recent_days or 0, s.baseline_days or 0
     base = f.window("usage", baseline, recent + 1)
     first = np.maximum(f.today - recent - baseline, f.column("first_ts") // DAY)

@@ -1,4 +1,7 @@
-"""Support: few tickets are healthy, none is not; urgent ones must not age, closed ones must stay closed, complaints weigh."""
+"""Support: few tickets are healthy, none is not.
+
+Urgent ones must not age, closed ones must stay closed, complaints weigh.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from alerts.engine import AlertEngine
 from alerts.model import Alert, decode_alert
+from scoring.bands import velocity
 from scoring.evaluate import Scorer, named
+from scoring.events import SOURCES
 from scoring.facts import Facts
 from scoring.layout import (
     BANDS,
@@ -23,8 +25,6 @@ from scoring.layout import (
     WEEK_SLOTS,
     WEEKS,
 )
-from scoring.bands import velocity
-from scoring.events import SOURCES
 from scoring.model import Model
 from scoring.state import Store
 from scoring.tail import Tail
@@ -51,7 +51,7 @@ class Told:
     replayed: int = 0
 
 
-def tell(scenario, model: Model, last: int, random: Random, *, crashes: int = 0, scores: bool = True) -> Told:  # noqa: C901 - one loop, told in order
+def tell(scenario, model: Model, last: int, random: Random, *, crashes: int = 0, scores: bool = True) -> Told:
     """Feed the log in random pieces; `crashes` times everything in memory is lost, with or without a commit just before."""
     told: Told
 

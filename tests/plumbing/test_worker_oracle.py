@@ -17,15 +17,16 @@ from aiokafka.structs import OffsetAndMetadata
 
 from alerts.model import decode_alert
 from scoring.events import SOURCES
+from scoring.model import default_model
 from scoring.times import DAY, iso
 from streams.context import make_context
 from streams.partitioner import partition_of
 from streams.pipeline import Partition
-from scoring.model import default_model
 from tests.oracle.compare import differences
 from tests.oracle.engine import accounts
 from tests.oracle.histories import history
-from tests.oracle.run import LogRecord, Outcome, run as reference
+from tests.oracle.run import LogRecord, Outcome
+from tests.oracle.run import run as reference
 from tests.oracle.test_oracle import expected_lines, outlook
 from tests.plumbing.counting_run import PARTITIONS, Run, counting_run, until
 
@@ -161,8 +162,7 @@ def start(run: Run):
         "ACCOUNTPULSE_ENGINE__IDLE": "600",
         "ACCOUNTPULSE_ENGINE__TICK_LOG": str(run.directory / f"ticks{len(run.children)}.ndjson"),
     }
-    child = run.start()
-    return child
+    return run.start()
 
 
 def with_long_idle(run: Run) -> Run:

@@ -8,18 +8,17 @@ from typing import Any, NamedTuple
 
 import xxhash
 
-from alerts.engine import AlertEngine
-from scoring.evaluate import Scorer
 from scoring.layout import HOT, MATRICES
-from scoring.model import Model, default_model
+from scoring.model import default_model
 from scoring.state import Store
 from scoring.tail import Tail
-from scoring.times import DAY, HOUR, UNSET, iso
+from scoring.times import DAY, UNSET, iso
+from streams.context import TickLog, make_context
 from streams.partition_context import Context
 from streams.pipeline import Partition
 
 START = 20_000 * DAY
-"""A Thursday, 2024-10-04: the first day of most stories."""
+"""Friday, 2024-10-04: the first day of most stories."""
 SOURCE = {"usage": 0, "ticket": 1, "invoice": 2, "survey": 3, "account": 4, "churn": 4, "renewal": 4}
 ALL_IDLE = frozenset(range(6))
 OWN_OF_THE_ENGINE = frozenset(
@@ -77,10 +76,9 @@ def record(offset: int, told: Mapping[str, Any], arrived: int | None = None) -> 
     return Record(offset, stamp, str(told["account_id"]).encode(), json.dumps(told).encode())
 
 
-def context(*, tick: int = DAY, grace: int = 0, model: Model | None = None, **options: Any) -> Context:
-    """What a partition needs, every key admitted."""
-    scorer = Scorer(model or default_model())
-    return Context(scorer, AlertEngine(scorer), tick, grace, lambda _: lambda _: True, **options)
+def context(*, tick: int = DAY, grace: int = 0, tick_log: TickLog | None = None) -> Context:
+    """What a partition needs with the default model, every key admitted."""
+    return make_context(default_model(), tick_ms=tick, grace_ms=grace, tick_log=tick_log)
 
 
 def settle(partition: Partition, now: int) -> None:

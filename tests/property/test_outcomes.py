@@ -21,7 +21,6 @@ OUTCOMES = [
 )
 def test_outcomes_move_no_score(events, outcomes):
     """Renewals and the loss of single subscriptions leave score, coverage and band of every tick of an account as they were."""
-    events = sorted(events, key=lambda e: e["ts"])
     started = [event("account", START, who, action="created") for who in ACCOUNTS]
     told = [
         event(kind, START + (n + 1) * 86_400_000, who, **f)
@@ -29,6 +28,6 @@ def test_outcomes_move_no_score(events, outcomes):
         for who in ACCOUNTS
     ]
     lines: list[list] = [[], []]
-    for log, history in zip(lines, (started + events, started + told + events), strict=True):
-        tell(history, END, context(tick_log=log.extend))
+    for log, history in zip(lines, (started + events, started + events + told), strict=True):
+        tell(sorted(history, key=lambda e: e["ts"]), END, context(tick_log=log.extend))
     assert lines[0] == lines[1]

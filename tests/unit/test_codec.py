@@ -21,8 +21,8 @@ FUTURE = {"ts": "2025-06-01T00:10:00.001Z"}
 
 def verdicts(*records: Record, here=lambda _: True) -> list[str | None]:
     decoded = decode_chunk(records, Admission(here))
-    reasons = {r.index: r.reason for r in decoded.rejects}
-    assert sorted([*decoded.index, *reasons]) == list(range(len(records)))
+    reasons = {r.place: r.reason for r in decoded.rejects}
+    assert sorted([*decoded.places, *reasons]) == list(range(len(records)))
     return [reasons.get(i) for i in range(len(records))]
 
 
@@ -109,7 +109,7 @@ def test_known_keys_are_still_compared():
     admission = Admission(lambda _: True)
     assert not decode_chunk([rec(GOOD)], admission).rejects
     again = decode_chunk([rec(GOOD), rec({**GOOD, "account_id": "globex"})], admission)
-    assert [(r.index, r.reason) for r in again.rejects] == [(1, "key_mismatch")]
+    assert [(r.place, r.reason) for r in again.rejects] == [(1, "key_mismatch")]
 
 
 def test_time_is_that_of_arrival_at_most():

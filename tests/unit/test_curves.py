@@ -1,5 +1,6 @@
 """Integer maps against exact arithmetic."""
 
+import itertools
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
 from math import floor
@@ -22,7 +23,7 @@ points = st.lists(
 def exact(x: int, told: list[tuple[int, int]]) -> int:
     if x <= told[0][0]:
         return told[0][1]
-    for (x0, y0), (x1, y1) in zip(told, told[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(told):
         if x < x1:
             return floor(Fraction(y0) + Fraction((x - x0) * (y1 - y0), x1 - x0))
     return told[-1][1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from pydantic import BaseModel
 
 from scoring.times import HOUR, parse
 from streams.metrics import METRICS, PREFIX
@@ -48,7 +49,7 @@ def acme(tmp_path_factory) -> dict:
     [block] = re.findall(r"```json\n(.*?)```", SCORING, re.DOTALL)
     file = tmp_path_factory.mktemp("docs") / "acme.ndjson"
     file.write_text(block, "utf-8")
-    replay = Replay(context(tick=HOUR), parse("2026-01-01T00:00:00Z"))
+    replay = Replay(context(tick=8 * HOUR), parse("2026-01-01T00:00:00Z"))
     [as_of] = re.findall(r"At the tick \*\*(\S+)\*\*", SCORING)
     replay.run(read_lines([str(file)]), until=parse(as_of))
     [record] = [msgspec.json.decode(value) for rows in replay.partition.score_blocks() for _, value in rows]
@@ -101,19 +102,24 @@ def test_metrics():
     assert table((ROOT / "docs/metrics.md").read_text("utf-8"), "metric") == expected
 
 
-def test_settings():
-    """Every ACCOUNTPULSE_* setting that docs/operations.md names is one."""
-    page = (ROOT / "docs/operations.md").read_text("utf-8")
-    for name in set(re.findall(r"ACCOUNTPULSE_(\w+)", page)) - {"CONFIG"}:
-        fields = Settings.model_fields
-        for part in name.lower().split("__"):
-            part = part.removesuffix("_file") if part not in fields else part
-            assert part in fields, name
-            annotation = fields[part].annotation
-            fields = getattr(annotation, "model_fields", None) or next(
-                (a.model_fields for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")),
-                {},
-            )
+def setting_names(fields: dict, prefix: str = "ACCOUNTPULSE_") -> set[str]:
+    """Every environment variable of a settings class; a secret may also be a file."""
+    out = set()
+    for name, field in fields.items():
+        path = prefix + name.upper()
+        out |= {path, f"{path}_FILE"} if "SecretStr" in str(field.annotation) else {path}
+        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                out |= setting_names(part.model_fields, f"{path}__")
+    return out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_settings(page):
+    """Every ACCOUNTPULSE_* setting that a page names is one."""
+    known = setting_names(Settings.model_fields) | {"ACCOUNTPULSE_CONFIG", "ACCOUNTPULSE_REQUIRE_SERVERS"}
+    named = set(re.findall(r"ACCOUNTPULSE_[A-Z_]*[A-Z]", page.read_text("utf-8")))
+    assert named - known - {name for name in named if name.startswith("ACCOUNTPULSE_TEST_")} == set()
 
 
 def test_decisions_are_numbered():

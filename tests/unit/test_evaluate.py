@@ -1,5 +1,6 @@
 """From facts to a score: tiers, enabled dimensions, coverage, and each signal's own rule about evidence."""
 
+import numpy as np
 import pytest
 
 from scoring.evaluate import Scorer, named
@@ -8,8 +9,6 @@ from scoring.layout import TIERS
 from scoring.model import default_model
 from scoring.times import DAY, HOUR
 from tests.property.feeds import START, event, tell
-
-import numpy as np
 
 SCORER = Scorer(default_model())
 MATURE = event("account", START - 100 * DAY, action="created")

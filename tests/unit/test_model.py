@@ -53,7 +53,7 @@ NPS = "dimensions.sentiment.signals.nps"
 def test_refused(path, value, told):
     """A model that cannot mean anything is refused with the place and the reason."""
     if path.endswith("recent_days"):
-        value, told = 60, told
+        value = 60
         text = changed(path, value).replace("baseline_days: 76", "baseline_days: 90")
     else:
         text = changed(path, value)
