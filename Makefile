@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv 2>/dev/null),.run/uv/bin/uv)
 BIN := .venv/bin
 READY := .venv/.ready
+# Random histories that engine and reference are told, about 1.5 s of CPU each; 1000 before a release.
+export ACCOUNTPULSE_TEST_HISTORIES ?= 100
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format fault bench

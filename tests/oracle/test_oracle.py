@@ -19,18 +19,19 @@ from tests.oracle.histories import Scenario, scenario
 from tests.oracle.run import Outcome, run
 
 MODEL = Path("scoring/models/default.yaml").read_text("utf-8")
+PARSED, PLAIN = parse_model(MODEL), yaml.safe_load(MODEL)
 HISTORIES = int(os.environ.get("ACCOUNTPULSE_TEST_HISTORIES", "1000"))
 FIRST = int(os.environ.get("ACCOUNTPULSE_TEST_SEED", "0"))
-BLOCK = 50
+BLOCK = 25
 WEEKLY = ("complaints", "reopens", "late", "failures", "disputes")
 
 
 def outcome_of(s: Scenario) -> Outcome:
     """The reference, told at least to the last tick that an event counts from."""
-    whole = run(s.records, model=yaml.safe_load(MODEL), tick=s.tick, grace=s.grace)
+    whole = run(s.records, model=PLAIN, tick=s.tick, grace=s.grace)
     if s.until is None or s.until <= (whole.last_tick or 0):
         return whole
-    return run(s.records, model=yaml.safe_load(MODEL), tick=s.tick, grace=s.grace, until=s.until)
+    return run(s.records, model=PLAIN, tick=s.tick, grace=s.grace, until=s.until)
 
 
 def outlook(day: int, account: dict) -> dict:
@@ -110,20 +111,20 @@ def test_engine_equals_reference(block):
     for seed in range(FIRST + block * BLOCK, FIRST + (block + 1) * BLOCK):
         s = scenario(seed)
         expected = outcome_of(s)
-        told = tell(s, parse_model(MODEL), expected.last_tick or 0, Random(seed))
+        told = tell(s, PARSED, expected.last_tick or 0, Random(seed))
         found = verdict(told, expected, fates=True)
         assert not found, f"seed {seed}: {len(found)} differences\n" + "\n".join(found[:30])
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("block", range(max(1, HISTORIES // BLOCK // 4)))
+@pytest.mark.parametrize("block", range(max(1, HISTORIES // BLOCK // 8)))
 def test_crashes_change_nothing(block):
     """Losing everything in memory, before or after the offsets were committed, leaves every column, tick and alert as if it had not happened."""
     crashes = replayed = 0
     for seed in range(FIRST + block * BLOCK, FIRST + (block + 1) * BLOCK):
         s = scenario(seed)
         expected = outcome_of(s)
-        told = tell(s, parse_model(MODEL), expected.last_tick or 0, Random(seed), crashes=3)
+        told = tell(s, PARSED, expected.last_tick or 0, Random(seed), crashes=3)
         crashes, replayed = crashes + told.crashes, replayed + told.replayed
         found = verdict(told, expected, fates=False)
         assert not found, f"seed {seed}: {len(found)} differences\n" + "\n".join(found[:30])
