@@ -3,11 +3,9 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv 2>/dev/null),.run/uv/bin/uv)
 BIN := .venv/bin
 READY := .venv/.ready
-# Random histories that engine and reference are told, about 1.5 s of CPU each; 1000 before a release.
-export ACCOUNTPULSE_TEST_HISTORIES ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format fault bench
+.PHONY: help setup demo test check format oracle fault bench
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -27,7 +25,7 @@ demo: $(READY) ## Watch accounts being scored; no server needed.
 	@$(BIN)/accountpulse demo
 
 test: $(READY) ## Everything but the long fault runs: pure tests first, then those against real servers.
-	$(BIN)/pytest -q -m "not servers and not fault" -n auto
+	ACCOUNTPULSE_TEST_HISTORIES=$(or $(HISTORIES),100) $(BIN)/pytest -q -m "not servers and not fault" -n auto
 	$(BIN)/pytest -q -m "servers and not fault"
 
 check: $(READY) ## Lint, format, types, layers.
@@ -39,6 +37,9 @@ check: $(READY) ## Lint, format, types, layers.
 format: $(READY) ## Put every file into shape.
 	$(BIN)/ruff check --quiet --fix-only
 	$(BIN)/ruff format --quiet
+
+oracle: $(READY) ## Engine against the independent reference over 1,000 random histories (HISTORIES=n); minutes.
+	ACCOUNTPULSE_TEST_HISTORIES=$(or $(HISTORIES),1000) $(BIN)/pytest -q -n auto tests/oracle/test_oracle.py
 
 fault: $(READY) ## Kill, freeze and restart real processes; minutes.
 	$(BIN)/pytest -m fault

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cached_property
 from importlib.resources import files
 from typing import Annotated, Any, Literal, Self
@@ -159,8 +160,10 @@ class Model(_Strict):
 
     @cached_property
     def hash(self) -> str:
-        """Twelve hex digits over everything that decides a score: on every score and alert."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """Twelve hex digits over everything in the model, whatever the order of keys: on every score and alert."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[
+            :12
+        ]
 
     def weights(self, dimension: str) -> list[int]:
         """Weight of a dimension per tier, in the order of TIERS."""

@@ -52,9 +52,9 @@ def scenario(seed: int, *, density: str | None = None, events: int = 150) -> Sce
     random = Random(f"scenario {seed}")
     density = density or random.choice(("dense", "medium", "sparse"))
     days, tick = {
-        "dense": (random.randint(2, 10), random.choice((MINUTE, HOUR, HOUR))),
-        "medium": (random.randint(10, 60), random.choice((6 * HOUR, 6 * HOUR, DAY))),
-        "sparse": (random.randint(100, 220), random.choice((6 * HOUR, DAY, DAY, DAY))),
+        "dense": (random.randint(2, 5), random.choice((MINUTE, HOUR, HOUR))),
+        "medium": (random.randint(8, 40), random.choice((6 * HOUR, 6 * HOUR, DAY))),
+        "sparse": (random.randint(100, 200), DAY),
     }[density]
     grace = random.choice((0, 500, 1, 30 * SECOND, MINUTE, HOUR))
     records = history(seed, days=days, tick=tick, grace=grace, events=events, accounts=random.randint(1, 5))
