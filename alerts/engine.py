@@ -42,7 +42,7 @@ class AlertEngine:
         self._hash = model.hash
         self.levels: list[LevelRule] = []
         if model.rules.band_entered is not None:
-            self.levels.append(BandEntered(model.rules.band_entered))
+            self.levels.append(BandEntered(model.rules.band_entered, model.ceilings))
         self.complaint = None if model.rules.complaint is None else Complaint(model.rules.complaint)
 
     # -- levels ---------------------------------------------------------------------------------------------------

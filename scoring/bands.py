@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scoring.evaluate import Evaluation, combine
 from scoring.facts import Facts
 from scoring.layout import BANDS, HISTORY_DAYS, MISSING
-from scoring.model import BandName, Model
+from scoring.model import BandName, Ceilings, Model
 from scoring.state import Store
-from scoring.times import DAY, HOUR, UNSET, Int64
+from scoring.times import DAY, HOUR, UNSET, Int64, iso
 
 INSUFFICIENT, RED, AMBER, GREEN = range(4)
 _CODE: Final = {name: code for code, name in enumerate(BANDS)}
@@ -87,6 +87,21 @@ def ceilings(f: Facts, model: Model) -> Int64:
         if name is not None:
             lowest = np.where(holds, np.minimum(lowest, _CODE[name]), lowest)
     return lowest
+
+
+def ceiling_facts(row: Any, now: int, c: Ceilings) -> list[str]:  # noqa: ANN401 - a row of HOT
+    """The facts that cap the band of one account, in words; `row` is its hot row."""
+    said = []
+    if c.churn_notice and row["churn_notice_ts"] > max(row["started_ts"], row["auto_renew_on_ts"]):
+        said.append(f"gave notice on {iso(int(row['churn_notice_ts']))[:10]}: at most {c.churn_notice}")
+    if c.auto_renew_off and row["auto_renew"] == 0:
+        said.append(f"automatic renewal is off: at most {c.auto_renew_off}")
+    late = c.invoice_overdue
+    if late and row["oldest_due"] != UNSET and now - row["oldest_due"] >= late.days * DAY:
+        said.append(
+            f"an invoice is {(now - int(row['oldest_due'])) // DAY} days overdue: at most {late.band}"
+        )
+    return said
 
 
 def _overdue(f: Facts, due: Int64, days: int) -> NDArray[np.bool_]:

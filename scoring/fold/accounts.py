@@ -91,7 +91,8 @@ def _life(store: Store, row: int, event: Account, ts: int) -> bool:
             hot[name][row] = ts
             changed = True
     if event.action in _ENDS and event.scope == "account":
-        changed |= end(store, row, ts)
+        end(store, row, ts)
+        changed = True
     return changed
 
 

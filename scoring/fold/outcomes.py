@@ -17,17 +17,13 @@ from scoring.times import Int64
 
 
 def fold_outcomes(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
-    """Fold churns and renewals; returns which were new. Only the end of the whole account changes anything."""
-    new = np.ones(len(events), np.bool_)
-    for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
+    """Fold churns and renewals; all count as new. Only the end of the whole account changes anything."""
+    for row, event, ts in zip(rows.tolist(), events, times.tolist(), strict=True):
         if isinstance(event, Churn) and event.scope == "account":
-            new[i] = end(store, row, ts)
-    return new
+            end(store, row, ts)
+    return np.ones(len(events), np.bool_)
 
 
-def end(store: Store, row: int, ts: int) -> bool:
-    """The account ended at this time; False if a later end is known."""
-    if ts <= store.hot["ended_ts"][row]:
-        return False
-    store.hot["ended_ts"][row] = ts
-    return True
+def end(store: Store, row: int, ts: int) -> None:
+    """The account ended at this time, unless a later end is known."""
+    store.hot["ended_ts"][row] = max(int(store.hot["ended_ts"][row]), ts)

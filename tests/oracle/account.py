@@ -203,11 +203,8 @@ def _add_mrr(row: AccountRow, event: Event) -> None:
 
 
 def _outcome(row: AccountRow, event: Event) -> bool:
-    if not ends_account(event.body):
-        return True
-    if row.ended_ts is not None and event.time <= row.ended_ts:
-        return False
-    row.ended_ts = event.time
+    if ends_account(event.body):
+        row.ended_ts = _extreme(max, row.ended_ts, event.time)
     return True
 
 
