@@ -164,7 +164,7 @@ def test_attributes_keep_their_newest_value() -> None:
 
 
 def test_outcomes_of_a_subscription_do_not_end_an_account() -> None:
-    """Subscription scope and renewal move `last_seen` alone; an end that is no later is a duplicate."""
+    """Subscription scope and renewal move `last_seen` alone; an end that is no later changes nothing, and counts as applied all the same."""
     log = Log()
     log.add("renewal", "2026-01-01")
     log.add("account", "2026-01-02", action="subscription_ended", scope="subscription")
@@ -175,7 +175,7 @@ def test_outcomes_of_a_subscription_do_not_end_an_account() -> None:
     assert log.fates(DEFAULT_MODEL, tick=DAY, grace=DAY) == {"applied": 3}
     log.add("churn", "2026-01-03")
     log.add("churn", "2026-01-03")
-    assert log.fates(DEFAULT_MODEL, tick=DAY, grace=DAY) == {"applied": 4, "duplicate": 1}
+    assert log.fates(DEFAULT_MODEL, tick=DAY, grace=DAY) == {"applied": 5}
 
 
 @pytest.mark.parametrize(
