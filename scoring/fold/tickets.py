@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from scoring.events import Ticket
@@ -47,16 +48,7 @@ def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
 
 def merge(ticket: TicketState, event: Ticket, ts: int) -> bool:
     """Merge one event into a ticket; False if it told nothing new."""
-    before = (
-        ticket.opened,
-        ticket.state_ts,
-        ticket.state,
-        ticket.priority_ts,
-        ticket.priority,
-        ticket.complaint,
-        ticket.escalated,
-    )
-    reopenings = len(ticket.reopened), ticket.reopened[:1]
+    before = astuple(ticket)
     state = _STATES.get(event.action)
     if state is not None and (ts, state) > (ticket.state_ts, ticket.state):
         ticket.state_ts, ticket.state = ts, state
@@ -72,16 +64,7 @@ def merge(ticket: TicketState, event: Ticket, ts: int) -> bool:
     if event.complaint:
         ticket.complaint = earliest(ticket.complaint, ts)
     ticket.escalated |= event.escalated
-    after = (
-        ticket.opened,
-        ticket.state_ts,
-        ticket.state,
-        ticket.priority_ts,
-        ticket.priority,
-        ticket.complaint,
-        ticket.escalated,
-    )
-    return before != after or reopenings != (len(ticket.reopened), ticket.reopened[:1])
+    return before != astuple(ticket)
 
 
 def _counts(opened: int, complaint: int, reopened: Sequence[int]) -> Counts:
