@@ -6,7 +6,6 @@ account. The bits of the `alerts` column only say where to look.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -100,20 +99,20 @@ class AlertEngine:
 
     # -- facts ----------------------------------------------------------------------------------------------------
 
-    def new_facts(self, store: Store, rows: Iterable[int], tick: int) -> list[Alert]:
-        """Facts among these accounts that have not fired yet; `tick` is the last one."""
+    def new_facts(self, store: Store, tick: int) -> list[Alert]:
+        """Alerts about what folding found out since the last call; `tick` is the last one."""
+        news, store.news = store.news, []
         rule = self.complaint
         if rule is None:
             return []
         out = []
-        for row in rows:
+        for _, row, item, at in news:
             if store.hot["flags"][row] & ENDED:
                 continue
-            for item, at in sorted(rule.new_facts(store.tails.get(row, _EMPTY)).items()):
-                tail = store.tail(row)
-                tail.facts.setdefault(rule.name, {})[item] = FactState(at, tick, True)
-                store.hot["alerts"][row] |= np.uint64(FACTS)
-                out.append(self._fact_alert(store, row, rule, Phase.FIRING, Reason.FACT, item, at, tick))
+            tail = store.tail(row)
+            tail.facts.setdefault(rule.name, {})[item] = FactState(at, tick, True)
+            store.hot["alerts"][row] |= np.uint64(FACTS)
+            out.append(self._fact_alert(store, row, rule, Phase.FIRING, Reason.FACT, item, at, tick))
         return out
 
     def _finish_facts(self, store: Store, row: int, now: int, *, ended: bool = False) -> list[Alert]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,15 @@ def column_offset(name: str, item_bytes: int) -> int:
     return int(_FIELDS[name][1]) // item_bytes
 
 
+class News(NamedTuple):
+    """A fact that an event made known: which, of what (a ticket, an invoice, ...), when, and for which time."""
+
+    fact: str
+    row: int
+    item: str
+    at: int
+
+
 class Store:
     """Columns, index and tails of one partition. `day` is the day its rings are rolled to."""
 
@@ -47,6 +56,8 @@ class Store:
         """Encoded tails, dropped when the tail changes."""
         self.expiries: dict[int, set[int]] = defaultdict(set)
         """Day number to the rows with something to forget on it."""
+        self.news: list[News] = []
+        """What folding found out since it was last asked, in the order of the log."""
         self._allocate(capacity)
 
     def _allocate(self, capacity: int) -> None:

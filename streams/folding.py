@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alerts.model import Alert
 from scoring.events import SOURCES, AnyEvent
-from scoring.fold.apply import ACCOUNT, TERM_CODES, TICKET, fold
+from scoring.fold.apply import ACCOUNT, TERM_CODES, fold
 from scoring.layout import DAYS, ENDED
 from scoring.state import ROW, TOUCHED, Store
 from scoring.tail import Held
@@ -88,8 +88,8 @@ class Folding:
             for fate, count in zip(result._fields, result, strict=True):
                 if count:
                     fates[SOURCES[source], fate] += count
-            if code == TICKET:
-                self.tell(self._context.alerts.new_facts(store, sorted(set(who.tolist())), self.last))
+            if store.news:
+                self.tell(self._context.alerts.new_facts(store, self.last))
 
     def release(self, upcoming: int) -> None:
         """Fold held events whose tick has come, in (tick, source, offset) order.

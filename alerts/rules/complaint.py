@@ -7,7 +7,6 @@ from typing import Final
 from alerts.model import Evidence, Kind, Severity
 from scoring.model import Complaint as Options
 from scoring.tail import Tail
-from scoring.times import UNSET
 
 
 class Complaint:
@@ -19,11 +18,6 @@ class Complaint:
 
     def __init__(self, options: Options) -> None:
         self.severity = Severity(options.severity)
-
-    def new_facts(self, tail: Tail) -> dict[str, int]:
-        """Tickets that became complaints and have not fired: id to the time of the complaint."""
-        fired = tail.facts.get(self.name, {})
-        return {i: t.complaint for i, t in tail.tickets.items() if t.complaint != UNSET and i not in fired}
 
     def over(self, tail: Tail, ticket_id: str) -> bool:
         """Whether the ticket no longer needs anybody."""

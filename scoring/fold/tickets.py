@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scoring.events import Ticket
 from scoring.fold.registers import Counts, counted, earliest, keep_newest, replace_counts
 from scoring.layout import DAYS
-from scoring.state import Store
+from scoring.state import News, Store
 from scoring.tail import CLOSED, OPENED, PRIORITIES, REOPENED, UNKNOWN, URGENT, TicketState
 from scoring.times import DAY, UNSET, Int64
 
@@ -35,6 +35,8 @@ def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
             continue
         if not known:
             tail.tickets[event.ticket_id] = ticket
+        if counting[1] == UNSET != ticket.complaint:
+            store.news.append(News("complaint", row, event.ticket_id, ts))
         if counting != (ticket.opened, ticket.complaint, ticket.reopened):
             replace_counts(
                 store, row, _counts(*counting), _counts(ticket.opened, ticket.complaint, ticket.reopened)

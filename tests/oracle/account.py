@@ -56,7 +56,8 @@ class Term:
     answers: dict[str, dict[str, Answer]] = field(default_factory=lambda: defaultdict(dict))
     forgotten: Counter[Bucket] = field(default_factory=Counter)
     """What tickets and invoices that are no longer remembered were counted in."""
-    new_complaints: set[str] = field(default_factory=set)
+    new_complaints: dict[str, int] = field(default_factory=dict)
+    """Ticket to the time of the event that made it a complaint."""
     standing: Standing = field(default_factory=Standing)
 
 
@@ -131,7 +132,7 @@ def _ticket(row: AccountRow, event: Event) -> bool:
     if before == after:
         return False
     if before.complaint_ts is None and after.complaint_ts is not None:
-        row.term.new_complaints.add(key)
+        row.term.new_complaints[key] = event.time
     row.term.tickets[key] = [*events, event]
     return True
 

@@ -39,10 +39,9 @@ def _line(row: AccountRow, rule: str, phase: str, at: int, episode: str) -> Aler
 
 def new_complaints(row: AccountRow) -> Iterator[AlertLine]:
     """Complaints that became known since the last tick."""
-    tickets, _ = row.remembered()
-    for key in sorted(row.term.new_complaints):
+    for key, at in sorted(row.term.new_complaints.items()):
         row.term.standing.complaints.add(key)
-        yield _line(row, "complaint", "firing", tickets[key].complaint_ts or 0, key)
+        yield _line(row, "complaint", "firing", at, key)
     row.term.new_complaints.clear()
 
 
