@@ -35,11 +35,11 @@ class Reason(StrEnum):
     HOLD_ELAPSED = "hold_elapsed"
     CONDITION_CLEARED = "condition_cleared"
     ACCOUNT_ENDED = "account_ended"
-    TERM_STARTED = "term_started"
     FACT = "fact"
     TAKEOVER = "takeover"
     DATA_MISSING = "data_missing"
     DATA_RETURNED = "data_returned"
+    CHANGED = "changed"
     UNCHANGED = "unchanged"
 
 
@@ -58,7 +58,10 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """One phase of one alert. `(id, phase)` identifies it for ever; times are milliseconds UTC, amounts minor units."""
+    """One phase of one alert. `(id, phase, revision)` identifies it for ever.
+
+    Times are milliseconds UTC, amounts minor units.
+    """
 
     id: str
     phase: Phase
@@ -82,7 +85,13 @@ class Alert(Struct, frozen=True, kw_only=True):
     velocity_7d: int | None = None
     """Hundredths of a point."""
     velocity_28d: int | None = None
+    revision: int = 0
+    """Counts what was told again while it fires, because the band changed (reason `changed`)."""
     evidence: list[Evidence] = []
+    drivers: list[Evidence] = []
+    """The dimensions that cost the account most points, worst first, with their newest events."""
+    history: list[int | None] = []
+    """Score at the first tick of each of the last 30 days, oldest first, hundredths of a point; None: not scored."""
     play: str = ""
     attributes: dict[str, Any] = {}
     """Known account attributes: name, tier, segment, owner, csm, mrr (minor units), currency, renewal_date, ..."""

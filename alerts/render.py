@@ -23,7 +23,6 @@ _RULE_WORDS: Final = {
 }
 _CLOSING_WORDS: Final = {
     Reason.ACCOUNT_ENDED: "{rule} closed, the account ended",
-    Reason.TERM_STARTED: "{rule} closed, a new term began",
 }
 
 
