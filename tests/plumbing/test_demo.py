@@ -22,6 +22,8 @@ def start(directory: Path, *words: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         env=os.environ | {"TMPDIR": str(directory), "ACCOUNTPULSE_KAFKA__BOOTSTRAP": "127.0.0.1:9"},
+        # A shell's background job ignores SIGINT, and would hand that down to the demo.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
