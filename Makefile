@@ -5,10 +5,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format oracle fault bench
+.PHONY: help setup demo test check format oracle fault bench dashboards up down engine
 
 help: ## Show this list.
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: $(READY) ## Make or refresh .venv (the other targets do it when uv.lock or pyproject.toml changed).
 
@@ -46,3 +46,27 @@ fault: $(READY) ## Kill, freeze and restart real processes; minutes.
 
 bench: $(READY) ## Measure, compare with the bars, write bench/results/latest.json.
 	$(BIN)/python -m bench
+
+dashboards: $(READY) ## Write deploy/grafana/dashboards from deploy/grafana/dashboard.py.
+	$(BIN)/python deploy/grafana/dashboard.py
+
+COMPOSE ?= docker compose
+SECRETS := deploy/secrets/redis_password deploy/secrets/grafana_password
+
+up: engine $(SECRETS) ## Build and start everything in containers (LOAD=1: with a fleet that produces events).
+	$(COMPOSE) $(if $(LOAD),--profile load) up --build --detach --wait
+	@echo "Grafana http://127.0.0.1:$${GRAFANA_PORT:-3000} (admin, password in deploy/secrets/grafana_password)"
+	@echo "Kafka   127.0.0.1:$${KAFKA_PORT:-29092} for producers on this machine; stop everything: make down"
+
+down: engine ## Stop the containers; the data stays (`docker compose down --volumes` deletes it).
+	$(COMPOSE) --profile load down
+
+engine:
+	@$(COMPOSE) version >/dev/null 2>&1 || { echo "make: needs '$(COMPOSE)': install Docker and its compose plugin, or set COMPOSE=..." >&2; exit 1; }
+	@$(firstword $(COMPOSE)) info >/dev/null 2>&1 || { echo "make: no container engine answers: is Docker running, and may you use it?" >&2; exit 1; }
+
+# the users inside the containers have to read the files, so it is the folder that keeps others out
+deploy/secrets/%:
+	@chmod 700 deploy/secrets
+	@$(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(24))' > $@
+	@chmod 444 $@

@@ -1,7 +1,7 @@
 """From scored accounts to alerts: level rules at ticks, facts at the flush, republication on takeover.
 
 State lives in the account's tail (`levels`, `facts`), so it is written, fenced and recovered with the
-account. The bits of the `alerts` column only say where to look.
+account. The bits of the `alerts` column only say where to look, and are told again at a takeover.
 """
 
 from __future__ import annotations
@@ -10,141 +10,143 @@ from typing import Final
 
 import numpy as np
 
+from alerts.composing import Composer
 from alerts.machine import Code, Decision, Level, decide
-from alerts.model import Alert, Evidence, Kind, Phase, Reason, Severity, alert_id
-from alerts.rules.band_entered import BandEntered
-from alerts.rules.base import LevelRule, Tick
-from alerts.rules.complaint import Complaint
-from scoring.bands import velocity
+from alerts.model import Alert, Phase, Reason
+from alerts.rules.base import EMPTY, FactRule, LevelRule, Tick, Verdict
+from alerts.rules.catalogue import fact_rules, level_rules, tick_fact_rules
 from scoring.evaluate import Scorer
-from scoring.facts import Facts
-from scoring.layout import ENDED, MISSING
-from scoring.record import attributes, band_name
+from scoring.layout import ENDED
 from scoring.state import ROW, Store
-from scoring.tail import FactState, LevelState, Tail
-from scoring.times import HOUR, UNSET, Int64
+from scoring.tail import FactState, LevelState
+from scoring.times import HOUR
 
-LEVELS: Final = 1
-"""Bit: some level rule is not inactive."""
-FACTS: Final = 2
-"""Bit: some fact is remembered."""
+FACTS: Final = 1
+"""Bit of the `alerts` column: some fact is remembered. Every level rule has one of the others: it is not inactive."""
 _RECENT: Final = HOUR
-_EMPTY = Tail()
 
 
 class AlertEngine:
     """The rules that the model of a scorer switches on."""
 
     def __init__(self, scorer: Scorer) -> None:
-        model = scorer.model
-        self._scorer = scorer
-        self._hash = model.hash
-        self.levels: list[LevelRule] = []
-        if model.rules.band_entered is not None:
-            self.levels.append(BandEntered(model.rules.band_entered, model.ceilings))
-        self.complaint = None if model.rules.complaint is None else Complaint(model.rules.complaint)
+        self._composer = Composer(scorer)
+        self.levels = level_rules(scorer.model)
+        self._bits = {rule.name: np.uint64(FACTS << place) for place, rule in enumerate(self.levels, 1)}
+        self._tick_facts = tick_fact_rules(scorer.model)
+        self.facts: dict[str, FactRule] = {r.name: r for r in (*fact_rules(scorer.model), *self._tick_facts)}
 
     # -- levels ---------------------------------------------------------------------------------------------------
 
     def at_tick(self, tick: Tick) -> list[Alert]:
-        """One step of every level rule for the accounts of a tick, and facts that are over."""
+        """One step of every level rule for the accounts of a tick, facts that are over, facts of the clock."""
         out: list[Alert] = []
-        bits = tick.store.hot["alerts"][tick.rows]
+        active = tick.store.hot["alerts"][tick.rows]
+        somewhere = np.bitwise_or.reduce(active)
         for rule in self.levels:
-            holds, known = rule.verdict(tick)
-            for i in np.flatnonzero(holds | (bits & np.uint64(LEVELS) != 0)).tolist():
-                out += self._step(rule, tick, i, bool(holds[i]) if known[i] else None)
-        for i in np.flatnonzero(bits & np.uint64(FACTS)).tolist():
+            verdict, bit = rule.verdict(tick), self._bits[rule.name]
+            look = verdict.holds | (active & bit != 0) if somewhere & bit else verdict.holds
+            for i in np.flatnonzero(look).tolist():
+                out += self._step(rule, tick, i, verdict)
+        for i in np.flatnonzero(active & np.uint64(FACTS)).tolist():
             out += self._finish_facts(tick.store, int(tick.rows[i]), tick.facts.now)
+        for tick_rule in self._tick_facts:
+            for i, item in tick_rule.items(tick):
+                out += self._tell_once(tick, i, tick_rule, item)
         return out
 
-    def _step(self, rule: LevelRule, tick: Tick, i: int, condition: bool | None) -> list[Alert]:
-        row, now = int(tick.rows[i]), tick.facts.now
-        level = _level(tick.store.tails.get(row, _EMPTY), rule.name)
-        decision = decide(level, condition, now, rule.hold_ms)
+    def _step(self, rule: LevelRule, tick: Tick, i: int, verdict: Verdict) -> list[Alert]:
+        row, band = tick.row_numbers[i], tick.bands[i]
+        state = tick.store.tails.get(row, EMPTY).levels.get(rule.name)
+        fires = state is not None and state.phase in (Code.FIRING, Code.NO_DATA)
+        condition = verdict.of(i, fires=fires)
+        if state is not None and state.phase == Code.FIRING and condition and state.band == band:
+            return []  # by far the most common: it still fires, and nothing is new
+        level = _level(state)
+        decision = decide(level, condition, tick.facts.now, rule.hold_ms, band=band)
         if decision.level == level:
             return []
         self._keep(tick.store, row, rule.name, decision)
         if decision.publish is None:
             return []
         evidence = rule.evidence(tick, i) if decision.publish is Phase.FIRING else []
-        return [self._level_alert(tick.store, row, rule, decision, now, evidence)]
+        return [self._composer.level(tick.store, row, rule, decision.level, decision.reason, evidence)]
 
     def _keep(self, store: Store, row: int, rule: str, decision: Decision) -> None:
-        tail = store.tail(row)
-        tail.levels[rule] = LevelState(decision.level.phase, decision.level.since, decision.level.episode)
-        active = any(state.phase != Code.INACTIVE for state in tail.levels.values())
-        store.hot["alerts"][row] = int(store.hot["alerts"][row]) & ~LEVELS | (LEVELS if active else 0)
+        store.tail(row).levels[rule] = LevelState(*decision.level)
+        if decision.level.phase == Code.INACTIVE:
+            store.hot["alerts"][row] &= ~self._bits[rule]
+        else:
+            store.hot["alerts"][row] |= self._bits[rule]
         store.mark[row] |= ROW
 
     def ended(self, store: Store, row: int, now: int) -> list[Alert]:
         """The account ended: everything that fires resolves."""
         out = []
         for rule in self.levels:
-            decision = decide(
-                _level(store.tails.get(row, _EMPTY), rule.name), None, now, rule.hold_ms, ended=True
-            )
+            level = _level(store.tails.get(row, EMPTY).levels.get(rule.name))
+            decision = decide(level, None, now, 0, ended=True)
             if decision.reason is not Reason.UNCHANGED:
                 self._keep(store, row, rule.name, decision)
             if decision.publish is not None:
-                out.append(self._level_alert(store, row, rule, decision, now, []))
+                out.append(self._composer.level(store, row, rule, decision.level, decision.reason, []))
         return out + self._finish_facts(store, row, now, ended=True)
-
-    def _level_alert(
-        self, store: Store, row: int, rule: LevelRule, decision: Decision, now: int, evidence: list[Evidence]
-    ) -> Alert:
-        episode = str(decision.level.episode)
-        phase = decision.publish or Phase.FIRING
-        return self._alert(store, row, rule, phase, decision.reason, episode, now, now, evidence)
 
     # -- facts ----------------------------------------------------------------------------------------------------
 
     def new_facts(self, store: Store, tick: int) -> list[Alert]:
         """Alerts about what folding found out since the last call; `tick` is the last one."""
         news, store.news = store.news, []
-        rule = self.complaint
-        if rule is None:
-            return []
         out = []
-        for _, row, item, at in news:
-            if store.hot["flags"][row] & ENDED:
+        for told in news:
+            rule = self.facts.get(told.fact)
+            if rule is None or store.hot["flags"][told.row] & ENDED or not rule.fires(store, told):
                 continue
-            tail = store.tail(row)
-            tail.facts.setdefault(rule.name, {})[item] = FactState(at, tick, True)
-            store.hot["alerts"][row] |= np.uint64(FACTS)
-            out.append(self._fact_alert(store, row, rule, Phase.FIRING, Reason.FACT, item, at, tick))
+            if told.item in store.tails.get(told.row, EMPTY).facts.get(told.fact, {}):
+                continue
+            state = FactState(told.at, tick, firing=True)
+            out.append(self._remember(store, told.row, rule, told.item, state))
         return out
+
+    def _tell_once(self, tick: Tick, i: int, rule: FactRule, item: str) -> list[Alert]:
+        row, now = int(tick.rows[i]), tick.facts.now
+        if item in tick.tail(i).facts.get(rule.name, {}):
+            return []
+        return [self._remember(tick.store, row, rule, item, FactState(now, now, firing=True))]
+
+    def _remember(self, store: Store, row: int, rule: FactRule, item: str, state: FactState) -> Alert:
+        store.tail(row).facts.setdefault(rule.name, {})[item] = state
+        store.hot["alerts"][row] |= np.uint64(FACTS)
+        store.mark[row] |= ROW
+        return self._composer.fact(store, row, rule, item, state, Reason.FACT)
 
     def _finish_facts(self, store: Store, row: int, now: int, *, ended: bool = False) -> list[Alert]:
-        rule = self.complaint
-        if rule is None or rule.name not in store.tails.get(row, _EMPTY).facts:
-            return []
-        out = []
-        tail = store.tails[row]
-        for item, state in sorted(tail.facts[rule.name].items()):
-            if state.firing and (ended or rule.over(tail, item)):
-                state.firing = False
-                store.tail(row)
-                store.mark[row] |= ROW
-                reason = Reason.ACCOUNT_ENDED if ended else Reason.CONDITION_CLEARED
-                out.append(self._fact_alert(store, row, rule, Phase.RESOLVED, reason, item, now, now))
-            if item not in tail.tickets and not state.firing:
-                del store.tail(row).facts[rule.name][item]
+        out: list[Alert] = []
+        tail = store.tails.get(row, EMPTY)
+        for name, items in sorted(tail.facts.items()):
+            rule = self.facts.get(name)
+            for item, state in sorted(items.items()):
+                if rule is not None and state.firing:
+                    if ended or rule.over(store, row, item, state.at, now):
+                        out.append(self._settle(store, row, rule, item, state, now, ended=ended))
+                elif rule is None or (now - state.tick > _RECENT and rule.forgotten(store, row, item, now)):
+                    del items[item]  # later than takeovers would tell of it
+                    store.tail(row)
+                    store.mark[row] |= ROW
+            if not items:
+                del tail.facts[name]
+        if not tail.facts:
+            store.hot["alerts"][row] &= ~np.uint64(FACTS)
         return out
 
-    def _fact_alert(
-        self,
-        store: Store,
-        row: int,
-        rule: Complaint,
-        phase: Phase,
-        reason: Reason,
-        item: str,
-        at: int,
-        tick: int,
-    ) -> Alert:
-        evidence = rule.evidence(store.tails[row], item) if phase is Phase.FIRING else []
-        return self._alert(store, row, rule, phase, reason, item, at, tick, evidence)
+    def _settle(
+        self, store: Store, row: int, rule: FactRule, item: str, state: FactState, now: int, *, ended: bool
+    ) -> Alert:  # fmt: skip
+        state.firing, state.tick = False, now
+        store.tail(row)
+        store.mark[row] |= ROW
+        reason = Reason.ACCOUNT_ENDED if ended else Reason.CONDITION_CLEARED
+        return self._composer.fact(store, row, rule, item, state, reason)
 
     # -- takeover -------------------------------------------------------------------------------------------------
 
@@ -152,73 +154,24 @@ class AlertEngine:
         """What fires or changed within the last hour of stream time, again: it may not have reached the topic."""
         out = []
         for row, tail in store.tails.items():
+            store.hot["alerts"][row] = FACTS if tail.facts else 0
             for rule in self.levels:
-                level = _level(tail, rule.name)
+                level = _level(tail.levels.get(rule.name))
+                if level.phase != Code.INACTIVE:
+                    store.hot["alerts"][row] |= self._bits[rule.name]
                 if level.phase in (Code.FIRING, Code.NO_DATA) or (
-                    level.episode and now - level.since <= _RECENT
+                    level.episode and now - level.told <= _RECENT
                 ):
-                    phase = Phase.RESOLVED if level.phase in (Code.INACTIVE, Code.PENDING) else Phase.FIRING
-                    evidence = self._evidence(store, row, rule) if phase is Phase.FIRING else []
-                    # `tick` stays that of the transition: an old alert is a cold start, not news.
-                    args = (str(level.episode), level.since, level.since, evidence)
-                    out.append(self._alert(store, row, rule, phase, Reason.TAKEOVER, *args))
-            if self.complaint is not None:
-                for item, fact in tail.facts.get(self.complaint.name, {}).items():
-                    if fact.firing or now - fact.tick <= _RECENT:
-                        phase = Phase.FIRING if fact.firing else Phase.RESOLVED
-                        out.append(
-                            self._fact_alert(
-                                store, row, self.complaint, phase, Reason.TAKEOVER, item, fact.at, fact.tick
-                            )
-                        )
+                    out.append(self._composer.level_again(store, row, rule, level))
+            for name, items in tail.facts.items():
+                fact = self.facts.get(name)
+                for item, state in items.items():
+                    if fact is not None and (state.firing or now - state.tick <= _RECENT):
+                        out.append(self._composer.fact(store, row, fact, item, state, Reason.TAKEOVER))
         return out
 
-    def _evidence(self, store: Store, row: int, rule: LevelRule) -> list[Evidence]:
-        rows = np.array([row])
-        facts = Facts(store, rows, int(store.hot["tick"][row]))
-        return rule.evidence(Tick(store, rows, facts, self._scorer.evaluate(facts)), 0)
 
-    def _alert(
-        self,
-        store: Store,
-        row: int,
-        rule: LevelRule | Complaint,
-        phase: Phase,
-        reason: Reason,
-        episode: str,
-        at: int,
-        tick: int,
-        evidence: list[Evidence],
-    ) -> Alert:
-        hot, name = store.hot[row], store.names[row]
-        one: Int64 = np.array([row])
-        score = hot["score"].astype(np.int64).reshape(1)
-        now = max(int(hot["tick"]), 0)
-        return Alert(
-            id=alert_id(name, rule.name, int(hot["term"]), episode),
-            phase=phase,
-            rule=rule.name,
-            kind=Kind(rule.kind),
-            severity=Severity(rule.severity),
-            reason=reason,
-            account_id=name,
-            term=int(hot["term"]),
-            episode=episode,
-            at=at,
-            tick=tick,
-            score=None if score[0] == MISSING else int(score[0]),
-            band=band_name(int(hot["band"]), ended=bool(hot["flags"] & ENDED)),
-            previous_band=None if hot["band_since"] == UNSET else band_name(int(hot["previous_band"])),
-            coverage=int(hot["coverage"]),
-            velocity_7d=velocity(store, one, now, score, 7)[0],
-            velocity_28d=velocity(store, one, now, score, 28)[0],
-            evidence=evidence,
-            play=rule.play,
-            attributes=attributes(store.tails.get(row, _EMPTY)),
-            model=self._hash,
-        )
-
-
-def _level(tail: Tail, rule: str) -> Level:
-    state = tail.levels.get(rule)
-    return Level() if state is None else Level(Code(state.phase), state.since, state.episode)
+def _level(state: LevelState | None) -> Level:
+    if state is None:
+        return Level()
+    return Level(Code(state.phase), state.since, state.episode, state.revision, state.band, state.told)

@@ -4,7 +4,7 @@
 |---|---|---|---|---|
 | inactive | pending, or firing if the rule has no hold | - | - | - |
 | pending | firing once it held for the rule's hold | inactive | inactive | inactive |
-| firing | - | resolved, then inactive | no_data (keeps firing) | resolved, then inactive |
+| firing | told again if the band changed | resolved, then inactive | no_data (keeps firing) | resolved, then inactive |
 | no_data | firing again, same episode | resolved, then inactive | - | resolved, then inactive |
 """
 
@@ -26,11 +26,19 @@ class Code(IntEnum):
 
 
 class Level(NamedTuple):
-    """Where a rule stands for one account: phase, since when (milliseconds), firings in this term."""
+    """Where a rule stands for one account; times in milliseconds."""
 
     phase: Code = Code.INACTIVE
     since: int = -1
+    """When the phase began."""
     episode: int = 0
+    """Firings in this term."""
+    revision: int = 0
+    """How often the present or last firing was told again."""
+    band: int = -1
+    """The band last told."""
+    told: int = -1
+    """When it was last told."""
 
 
 class Decision(NamedTuple):
@@ -41,29 +49,35 @@ class Decision(NamedTuple):
     reason: Reason
 
 
-def decide(level: Level, condition: bool | None, now: int, hold: int, *, ended: bool = False) -> Decision:
-    """One step. `condition` is None when it cannot be told; `hold` in milliseconds."""
+def decide(
+    level: Level, condition: bool | None, now: int, hold: int, *, band: int = -1, ended: bool = False
+) -> Decision:
+    """One step. `condition` is None when it cannot be told; `hold` in milliseconds; `band` as decided now."""
     if level.phase in (Code.FIRING, Code.NO_DATA):
-        return _while_firing(level, condition, now, ended=ended)
+        return _while_firing(level, condition, now, band, ended=ended)
     if ended or not condition:
-        quiet = Level(Code.INACTIVE, now, level.episode) if level.phase == Code.PENDING else level
-        return Decision(quiet, None, Reason.CONDITION_CLEARED if quiet is not level else Reason.UNCHANGED)
+        if level.phase == Code.PENDING:
+            quiet = level._replace(phase=Code.INACTIVE, since=now)
+            return Decision(quiet, None, Reason.CONDITION_CLEARED)
+        return Decision(level, None, Reason.UNCHANGED)
     since = level.since if level.phase == Code.PENDING else now
     if now - since >= hold:
-        fired = Level(Code.FIRING, now, level.episode + 1)
+        fired = Level(Code.FIRING, now, level.episode + 1, 0, band, now)
         return Decision(fired, Phase.FIRING, Reason.HOLD_ELAPSED if hold else Reason.CONDITION_MET)
-    return Decision(Level(Code.PENDING, since, level.episode), None, Reason.CONDITION_MET)
+    return Decision(level._replace(phase=Code.PENDING, since=since), None, Reason.CONDITION_MET)
 
 
-def _while_firing(level: Level, condition: bool | None, now: int, *, ended: bool) -> Decision:
-    if ended:
-        return Decision(Level(Code.INACTIVE, now, level.episode), Phase.RESOLVED, Reason.ACCOUNT_ENDED)
+def _while_firing(level: Level, condition: bool | None, now: int, band: int, *, ended: bool) -> Decision:
+    if ended or condition is False:
+        over = level._replace(phase=Code.INACTIVE, since=now, told=now)
+        return Decision(over, Phase.RESOLVED, Reason.ACCOUNT_ENDED if ended else Reason.CONDITION_CLEARED)
     if condition is None:
         if level.phase == Code.NO_DATA:
             return Decision(level, None, Reason.UNCHANGED)
-        return Decision(Level(Code.NO_DATA, now, level.episode), None, Reason.DATA_MISSING)
-    if not condition:
-        return Decision(Level(Code.INACTIVE, now, level.episode), Phase.RESOLVED, Reason.CONDITION_CLEARED)
-    if level.phase == Code.NO_DATA:
-        return Decision(Level(Code.FIRING, now, level.episode), None, Reason.DATA_RETURNED)
-    return Decision(level, None, Reason.UNCHANGED)
+        return Decision(level._replace(phase=Code.NO_DATA, since=now), None, Reason.DATA_MISSING)
+    returned = level.phase == Code.NO_DATA
+    fires = level._replace(phase=Code.FIRING, since=now) if returned else level
+    if band != level.band:
+        again = fires._replace(revision=level.revision + 1, band=band, told=now)
+        return Decision(again, Phase.FIRING, Reason.CHANGED)
+    return Decision(fires, None, Reason.DATA_RETURNED if returned else Reason.UNCHANGED)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from alerts import wording
 from alerts.model import Alert, Evidence, Kind, Phase, Reason, Severity
 from scoring.events import CURRENCY_DIGITS
 
@@ -17,21 +19,17 @@ MAX_EVIDENCE: Final = 500
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _BAND_WORDS: Final = {"insufficient_data": "unscored (too little data)", "ended": "ended"}
-_RULE_WORDS: Final = {
-    "band_entered": ("turned {band}", "is {band} again"),
-    "complaint": ("has an open complaint", "has its complaint settled"),
-}
-_CLOSING_WORDS: Final = {
-    Reason.ACCOUNT_ENDED: "{rule} closed, the account ended",
-}
+_BARS: Final = "▁▂▃▄▅▆▇█"
 
 
 class Notification(Struct, frozen=True, kw_only=True):
-    """The JSON document a sink sends. Points have one decimal; `(id, phase)` identifies it for ever."""
+    """The JSON document a sink sends. Points have one decimal; `(id, phase, revision)` identifies it for ever."""
 
     schema: int = SCHEMA_VERSION
     id: str
     phase: Phase
+    revision: int
+    """Counts what was told again while it fires."""
     rule: str
     kind: Kind
     severity: Severity
@@ -52,6 +50,10 @@ class Notification(Struct, frozen=True, kw_only=True):
     velocity_28d: float | None
     """Points in 28 days."""
     evidence: list[Evidence]
+    drivers: list[Evidence]
+    """The dimensions that cost the account most points, worst first."""
+    history: list[float | None]
+    """Points at the start of each of the last 30 days, oldest first; null: not scored."""
     play: str
     attributes: dict[str, Any]
     """Account attributes; `mrr` in minor units of `currency`."""
@@ -71,23 +73,84 @@ def moved(hundredths: int) -> str:
     return f"{round(hundredths, -1) / 100:+.1f}"
 
 
+def moves(alert: Alert) -> list[str]:
+    """How the score moved in 7 and in 28 days, as far as that is known."""
+    known = ((7, alert.velocity_7d), (28, alert.velocity_28d))
+    return [f"{moved(value)} in {days} days" for days, value in known if value is not None]
+
+
+def sparkline(history: Sequence[int | None]) -> str:
+    """Daily scores (hundredths of a point) as bars from 0 to 100, a dot for a day without; cut at the first."""
+    first = next((i for i, day in enumerate(history) if day is not None), len(history))
+    return "".join(
+        "·" if day is None else _BARS[min(max(day, 0) * 8 // 10_000, 7)] for day in history[first:]
+    )
+
+
+def money(minor: int, currency: str) -> str:
+    """An amount in minor units, with the digits of its currency."""
+    digits = CURRENCY_DIGITS.get(currency.upper(), 2)
+    sign, whole = "-" if minor < 0 else "", abs(minor) // 10**digits
+    fraction = f".{abs(minor) % 10**digits:0{digits}d}" if digits else ""
+    return f"{sign}{whole:,}{fraction} {plain(currency)}".rstrip()
+
+
+def band(code: str) -> str:
+    """A band in words."""
+    return _BAND_WORDS.get(code, plain(code))
+
+
+def plain(value: object, limit: int = MAX_FIELD) -> str:
+    """One line without control or direction characters: names come from outside and land in terminals."""
+    kept = "".join(char if char.isprintable() else " " for char in str(value))
+    return kept if len(kept) <= limit else f"{kept[: limit - 1]}…"
+
+
+def name(alert: Alert) -> str:
+    """The account's name, else its id, on one line."""
+    return plain(alert.attributes.get("name") or alert.account_id)
+
+
+def title(alert: Alert) -> str:
+    """How urgent, who, what happened."""
+    return f"{wording.label(alert)}: {name(alert)} {happened(alert)}"
+
+
 def headline(alert: Alert) -> str:
     """One line: how urgent, who, what happened, where the score stands."""
-    attributes = alert.attributes
-    name = _plain(attributes.get("name") or alert.account_id)
-    label = "Resolved" if alert.phase is Phase.RESOLVED else _label(alert)
-    return f"{label}: {name} {_what(alert)}{_standing(alert)}"
+    return f"{title(alert)}{_standing(alert)}"
+
+
+def happened(alert: Alert) -> str:
+    """What happened, to follow the name of the account."""
+    return plain(wording.happened(alert, band(alert.band)))
 
 
 def text(alert: Alert) -> str:
-    """The whole message in plain words: headline, context, one line of evidence each, the play."""
+    """The whole message in plain words: headline, context, one line for each reason, the play."""
     lines = [headline(alert)]
     if context := _context(alert):
         lines.append(context)
-    lines += [f"- {_evidence(item)}" for item in alert.evidence]
+    lines += [f"- {reason}" for reason in reasons(alert)]
     if alert.play and alert.phase is not Phase.RESOLVED:
-        lines.append(f"Play: {_plain(alert.play, MAX_EVIDENCE)}")
+        lines.append(f"Play: {plain(alert.play, MAX_EVIDENCE)}")
     return "\n".join(lines)
+
+
+def causes(alert: Alert) -> tuple[list[Evidence], list[Evidence]]:
+    """What the rule saw, and what costs the account most points; what both say is told by the latter.
+
+    Of an opportunity only the former: what costs a healthy account points is no reason for it.
+    """
+    costs = alert.drivers if alert.kind is Kind.RISK else []
+    said = {item.text for item in costs}
+    return [item for item in alert.evidence if item.text not in said], costs
+
+
+def reasons(alert: Alert) -> list[str]:
+    """Both kinds of causes, each on one line."""
+    seen, costs = causes(alert)
+    return [_evidence(item) for item in (*seen, *costs)]
 
 
 def line(alert: Alert) -> str:
@@ -109,6 +172,7 @@ def notification(alert: Alert) -> Notification:
     return Notification(
         id=alert.id,
         phase=alert.phase,
+        revision=alert.revision,
         rule=alert.rule,
         kind=alert.kind,
         severity=alert.severity,
@@ -124,41 +188,29 @@ def notification(alert: Alert) -> Notification:
         velocity_7d=None if alert.velocity_7d is None else float(moved(alert.velocity_7d)),
         velocity_28d=None if alert.velocity_28d is None else float(moved(alert.velocity_28d)),
         evidence=alert.evidence,
+        drivers=alert.drivers,
+        history=[None if day is None else day / 100 for day in alert.history],
         play=alert.play,
         attributes=alert.attributes,
         model=alert.model,
     )
 
 
-def _label(alert: Alert) -> str:
-    return "Opportunity" if alert.kind is Kind.OPPORTUNITY else alert.severity.capitalize()
-
-
-def _what(alert: Alert) -> str:
-    rule = _plain(alert.rule.replace("_", " "))
-    resolved = alert.phase is Phase.RESOLVED
-    if resolved and alert.reason in _CLOSING_WORDS:
-        return _CLOSING_WORDS[alert.reason].format(rule=rule)
-    firing_words, resolved_words = _RULE_WORDS.get(alert.rule, ("has {rule}", "no longer has {rule}"))
-    return (resolved_words if resolved else firing_words).format(rule=rule, band=_band(alert.band))
-
-
 def _standing(alert: Alert) -> str:
     parts = [] if alert.score is None else [f"{points(alert.score)} points"]
     if alert.rule == "band_entered" and alert.previous_band and alert.previous_band != alert.band:
-        parts.append(f"was {_band(alert.previous_band)}")
-    moves = ((7, alert.velocity_7d), (28, alert.velocity_28d))
-    parts += [f"{moved(value)} in {days} days" for days, value in moves if value is not None]
+        parts.append(f"was {band(alert.previous_band)}")
+    parts += moves(alert)
     return f" ({', '.join(parts)})" if parts else ""
 
 
 def _context(alert: Alert) -> str:
     attributes = alert.attributes
-    parts = [f"Account {_plain(alert.account_id)}"]
+    parts = [f"Account {plain(alert.account_id)}"]
     if isinstance(attributes.get("mrr"), int):
-        parts.append(f"MRR {_money(attributes['mrr'], str(attributes.get('currency') or ''))}")
+        parts.append(f"MRR {money(attributes['mrr'], str(attributes.get('currency') or ''))}")
     parts += [
-        f"{label} {_plain(attributes[key])}"
+        f"{label} {plain(attributes[key])}"
         for key, label in (("tier", "tier"), ("renewal_date", "renews"), ("owner", "owner"), ("csm", "CSM"))
         if attributes.get(key)
     ]
@@ -166,28 +218,11 @@ def _context(alert: Alert) -> str:
 
 
 def _evidence(item: Evidence) -> str:
-    reason = _plain(item.text, MAX_EVIDENCE)
-    shown = ", ".join(_plain(event) for event in item.events[:3])
+    reason = plain(item.text, MAX_EVIDENCE)
+    shown = ", ".join(plain(event) for event in item.events[:3])
     more = f" and {len(item.events) - 3} more" if len(item.events) > 3 else ""
     return f"{reason} [{shown}{more}]" if shown else reason
 
 
-def _money(minor: int, currency: str) -> str:
-    digits = CURRENCY_DIGITS.get(currency.upper(), 2)
-    sign, whole = "-" if minor < 0 else "", abs(minor) // 10**digits
-    fraction = f".{abs(minor) % 10**digits:0{digits}d}" if digits else ""
-    return f"{sign}{whole:,}{fraction} {_plain(currency)}".rstrip()
-
-
-def _band(name: str) -> str:
-    return _BAND_WORDS.get(name, _plain(name))
-
-
 def _instant(ms: int) -> str:
     return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _plain(value: object, limit: int = MAX_FIELD) -> str:
-    """One line without control or direction characters: names come from outside and land in terminals."""
-    kept = "".join(char if char.isprintable() else " " for char in str(value))
-    return kept if len(kept) <= limit else f"{kept[: limit - 1]}…"

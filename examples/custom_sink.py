@@ -8,7 +8,7 @@ Offer it to accountpulse from your package's pyproject.toml and install the pack
 `accountpulse check` then lists it, and `accountpulse notifier --sink owner-files` delivers to it, in a
 consumer group of its own. accountpulse sees to order per account, retries, the delivery log and dead letters;
 the class sends one alert or says whether trying again can help. Delivery is at least once: a receiver keeps
-`(alert.id, alert.phase)` to drop repeats.
+`(alert.id, alert.phase, alert.revision)` to drop repeats.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scoring.evaluate import Evaluation, combine
 from scoring.facts import Facts
 from scoring.layout import BANDS, HISTORY_DAYS, MISSING
-from scoring.model import BandName, Ceilings, Model
+from scoring.model import Ceilings, Model
+from scoring.model_parts import BandName
 from scoring.state import Store
 from scoring.times import DAY, HOUR, UNSET, Int64, iso
 
@@ -127,11 +128,18 @@ def keep_history(store: Store, rows: Int64, f: Facts, score: Int64) -> None:
     )
 
 
-def velocity(store: Store, rows: Int64, now: int, score: Int64, days: int) -> list[int | None]:
-    """Change over that many days in hundredths of a point, None if either end is missing."""
+def velocities(
+    store: Store, rows: Int64, now: int, score: Int64, days: int
+) -> tuple[Int64, NDArray[np.bool_]]:
+    """Change over that many days in hundredths of a point, and whether both ends are known."""
     then = store.hot["history"][rows, (now // DAY - days) % HISTORY_DAYS].astype(np.int64)
-    known = (then != MISSING) & (score != MISSING)
-    change = np.where(known, score // 10 - then, 0)
+    known = np.asarray((then != MISSING) & (score != MISSING))
+    return np.where(known, score // 10 - then, 0), known
+
+
+def velocity(store: Store, rows: Int64, now: int, score: Int64, days: int) -> list[int | None]:
+    """The same as plain values, None if either end is missing."""
+    change, known = velocities(store, rows, now, score, days)
     return [c if k else None for c, k in zip(change.tolist(), known.tolist(), strict=True)]
 
 

@@ -16,6 +16,13 @@ _EVIDENCE: Final = {
     "invoice_history": ("invoice ",),
     "sentiment": ("nps ", "csat ", "ces "),
     "contract_growth": ("account ",),
+    "executive_relationships": ("meeting ", "email ", "call "),
+    "csm_activity": ("meeting ", "email ", "call "),
+    "self_sufficiency": ("knowledge_base ", "training "),
+    "marketing_engagement": ("marketing ",),
+    "community": ("community ",),
+    "onboarding": ("milestone ",),
+    "goals": ("milestone goal",),
 }
 
 
@@ -53,9 +60,14 @@ def drivers(store: Store, row: int) -> list[Driver]:
 
 
 def _by_event(store: Store, row: int, dimension: str, cause: Cause, points: int) -> Driver:
-    if dimension in ("product_usage", "onboarding"):
+    return Driver(dimension, cause, points, *evidence_of(store, row, dimension))
+
+
+def evidence_of(store: Store, row: int, dimension: str) -> tuple[list[str], list[str]]:
+    """The newest events behind a dimension, three at most: their ids, and what they were."""
+    if dimension == "product_usage":
         newest = store.last_usage[row]
-        return Driver(dimension, cause, points, [newest] if newest else [], ["usage"] if newest else [])
+        return ([newest], ["usage"]) if newest else ([], [])
     tail = store.tails.get(row, Tail())
-    notable = [(i, w) for _, i, w in reversed(tail.recent) if w.startswith(_EVIDENCE.get(dimension, ()))][:3]
-    return Driver(dimension, cause, points, [i for i, _ in notable], [w for _, w in notable])
+    notable = [(i, w) for _, i, w in reversed(tail.recent) if w.startswith(_EVIDENCE[dimension])][:3]
+    return [i for i, _ in notable], [w for _, w in notable]

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import scoring.signals.contract_growth
+import scoring.signals.goals
 import scoring.signals.invoice_history
 import scoring.signals.onboarding
 import scoring.signals.product_usage
+import scoring.signals.reach
+import scoring.signals.relationships
 import scoring.signals.sentiment
 import scoring.signals.support  # noqa: F401 - importing them fills the registry
 from scoring.facts import Facts
@@ -80,7 +83,7 @@ class Scorer:
     def evaluate(self, f: Facts) -> Evaluation:
         """Score n accounts."""
         n = len(f)
-        tier = self.tiers(f)
+        tier = f.tier = self.tiers(f)
         young = f.age_days < self.model.lifecycle.onboarding_days
         weight = self.weights[:, tier] * (self.onboarding[:, None] == young)
         sub = np.full((D, n), MISSING, np.int64)

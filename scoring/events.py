@@ -141,9 +141,52 @@ class Renewal(Event, tag_field="type", tag="renewal"):
     currency: Text | None = None
 
 
-AnyEvent = Usage | Ticket | Invoice | Survey | Account | Churn | Renewal
-EVENT_TYPES: Final[tuple[type[Event], ...]] = (Usage, Ticket, Invoice, Survey, Account, Churn, Renewal)
-TYPE_NAMES: Final[tuple[str, ...]] = ("usage", "ticket", "invoice", "survey", "account", "churn", "renewal")
+class Engagement(Event, tag_field="type", tag="engagement"):
+    """A touch between people: who spoke in which direction, or what somebody read or attended."""
+
+    channel: Literal["meeting", "email", "call", "marketing", "community", "knowledge_base", "training"]
+    direction: Literal["inbound", "outbound", "two_way"] | None = None
+    """Seen from the vendor. Left out: two_way for meeting, call and training, outbound for email, else inbound."""
+    contact_id: Id | None = None
+    role: Literal["executive", "champion", "user"] | None = None
+    departed: bool | None = None
+
+
+class Milestone(Event, tag_field="type", tag="milestone"):
+    """A step on the customer's way. `value` in percent; `due_at` is when it is or was planned for."""
+
+    kind: Literal["first_value", "onboarding_done", "goal_progress", "feature_declined", "strategy_change"]
+    value: Annotated[float, Meta(ge=0, le=100)] | None = None
+    due_at: Timestamp | None = None
+
+
+class Override(Event, tag_field="type", tag="override"):
+    """A person's judgement, shown beside the score until it expires, never in its place. A null value ends it."""
+
+    reason: Text
+    author: Id
+    expires_at: Timestamp
+    value: Annotated[float, Meta(ge=0, le=100)] | None = None
+
+
+class Cost(Event, tag_field="type", tag="cost"):
+    """Money spent on winning or keeping the account: for business metrics only, never an input of the score."""
+
+    kind: Literal["acquisition", "retention"]
+    amount: Amount
+    currency: Text | None = None
+
+
+AnyEvent = (
+    Usage | Ticket | Invoice | Survey | Account | Churn | Renewal | Engagement | Milestone | Override | Cost
+)
+EVENT_TYPES: Final[tuple[type[Event], ...]] = (
+    Usage, Ticket, Invoice, Survey, Account, Churn, Renewal, Engagement, Milestone, Override, Cost,
+)  # fmt: skip
+TYPE_NAMES: Final[tuple[str, ...]] = (
+    "usage", "ticket", "invoice", "survey", "account", "churn", "renewal", "engagement", "milestone",
+    "override", "cost",
+)  # fmt: skip
 SOURCES: Final[tuple[str, ...]] = ("usage", "tickets", "invoices", "surveys", "accounts", "engagement")
 """Input topics, in the order of the fence columns. Any event type is accepted on any of them."""
 

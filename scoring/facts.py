@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.curves import distinct
 from scoring.fold.usage import FEATURE_BITS, USER_BITS
-from scoring.layout import DAYS, MISSING, MONTHS, RINGS, WEEK_SLOTS, WEEKS
+from scoring.layout import DAYS, MISSING, MONTHS, RINGS, TIERS, WEEK_SLOTS, WEEKS
+from scoring.model_parts import TierName
 from scoring.state import Store
-from scoring.times import DAY, HOUR, UNSET, Int64, month_of
+from scoring.tail import Tail
+from scoring.times import DAY, HOUR, UNSET, Int64, month_of_day
+
+
+class AccountFacts(NamedTuple):
+    """One account as of `now` (milliseconds), to read: its columns (`scoring.layout`) and its tail (`scoring.tail`)."""
+
+    account_id: str
+    now: int
+    hot: np.void
+    tail: Tail
+
+    def attribute(self, name: str) -> Any:  # noqa: ANN401 - attributes differ in type
+        """An account attribute, None if it was never told."""
+        return self.tail.value(name)
 
 
 class Facts:
-    """Columns of n accounts as of `now` (milliseconds). Window sums are computed once and remembered."""
+    """Columns of n accounts as of `now` (milliseconds). Window sums are computed once and remembered.
 
-    def __init__(self, store: Store, rows: Int64 | slice, now: int) -> None:
+    `now` may differ by account, within one UTC day: then `at` tells it for each, and `now` is that of the first.
+    """
+
+    tier: Int64
+    """Position in TIERS, by the model: set by `Scorer.evaluate` before any signal is asked."""
+
+    def __init__(self, store: Store, rows: Int64 | slice, now: int | Int64) -> None:
         self._store = store
         self._rows = rows
         self._memo: dict[object, Int64] = {}
         self.hot: NDArray[Any] = store.hot[rows]
-        self.now = now
-        self.today = now // DAY
-        self.hours_today = now % DAY // HOUR
+        self.at: Int64 = np.broadcast_to(np.asarray(now, np.int64), len(self.hot))
+        self.now = int(now if np.ndim(now) == 0 else self.at[0])
+        self.today = self.now // DAY
+        self.hours_today = self.at % DAY // HOUR
 
     def __len__(self) -> int:
         return len(self.hot)
+
+    def account(self, i: int) -> AccountFacts:
+        """Account i by itself: for signals in plain Python."""
+        row = self._rows.start + i if isinstance(self._rows, slice) else int(self._rows[i])
+        return AccountFacts(
+            self._store.names[row], int(self.at[i]), self.hot[i], self._store.tails.get(row, Tail())
+        )
 
     def column(self, name: str) -> Int64:
         """A scalar column as int64."""
@@ -54,14 +84,14 @@ class Facts:
     @cached_property
     def age_days(self) -> Int64:
         """Whole days since the account was created, or first seen."""
-        return np.asarray((self.now - self.created) // DAY)
+        return np.asarray((self.at - self.created) // DAY)
 
     @cached_property
     def created(self) -> Int64:
         """When the account was created, first seen if that is not known, now if nothing is."""
         created, first = self.column("created_ts"), self.column("first_ts")
         known = np.where(created == UNSET, first, created)
-        return np.where(known == UNSET, self.now, known)
+        return np.where(known == UNSET, self.at, known)
 
     def seen(self, code: int) -> NDArray[np.bool_]:
         """Whether any event of that type was applied in this term."""
@@ -71,12 +101,17 @@ class Facts:
         """Whether a flag of `scoring.layout` is set."""
         return np.asarray(self.hot["flags"] & bit != 0)
 
+    def active_on(self, day: int) -> NDArray[np.bool_]:
+        """Whether there was usage on that day (days since 1970, of the last 120)."""
+        word = self.hot["active"][:, 0, day % DAYS // 64]
+        return np.asarray(word >> np.uint64(day % 64) & np.uint64(1) != 0)
+
     def active_days(self, n: int) -> Int64:
         """Days with usage among the n days up to today."""
         mask = [0, 0]
         for day in range(self.today - n + 1, self.today + 1):
             mask[day % DAYS // 64] |= 1 << day % 64
-        words = self.hot["active"] & np.array(mask, np.uint64)
+        words = self.hot["active"][:, 0] & np.array(mask, np.uint64)
         days: Int64 = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
         return days
 
@@ -90,10 +125,15 @@ class Facts:
         most: Int64 = self.hot["users_max"][:, self._weeks].max(axis=1).astype(np.int64)
         return most
 
+    @cached_property
+    def features(self) -> NDArray[np.uint64]:
+        """Sketch of the features of the five weeks up to now; `fold.usage.feature_bit` tells the bit of one."""
+        union: NDArray[np.uint64] = np.bitwise_or.reduce(self.hot["features"][:, self._weeks], axis=1)
+        return union
+
     def features_used(self) -> Int64:
         """Distinct features of the five weeks up to now, in thousandths."""
-        union = np.bitwise_or.reduce(self.hot["features"][:, self._weeks], axis=1)
-        return distinct(np.bitwise_count(union).astype(np.int64), FEATURE_BITS)
+        return distinct(np.bitwise_count(self.features).astype(np.int64), FEATURE_BITS)
 
     def users(self) -> Int64:
         """Distinct users of the five weeks up to now, in thousandths (see `curves.distinct` for the error)."""
@@ -110,9 +150,36 @@ class Facts:
             once |= bits
         return distinct(np.bitwise_count(again).sum(axis=1, dtype=np.int64), USER_BITS)
 
+    def by_tier(self, values: Mapping[TierName, int]) -> Int64:
+        """A model option that differs by tier, for each account."""
+        return np.array([values[name] for name in TIERS], np.int64)[self.tier]
+
+    @cached_property
+    def seat_ratio(self) -> Int64:
+        """Users per seat in thousandths, of counted users or reported active users, whichever is more; else MISSING."""
+        seats = self.column("seats")
+        users = np.maximum(self.users(), 1000 * self.most_active_users())
+        return np.where((seats > 0) & (users > 0), users // np.maximum(seats, 1), MISSING)
+
+    @cached_property
+    def touched_ts(self) -> Int64:
+        """When the customer last replied or met, the creation of the account if never."""
+        return np.maximum(self.column("two_way_ts"), self.created)
+
+    @cached_property
+    def overdue(self) -> NDArray[np.bool_]:
+        """Whether an open invoice is past due."""
+        due = self.column("oldest_due")
+        return np.asarray((due != UNSET) & (due < self.at))
+
+    def within(self, column: str, days: int) -> NDArray[np.bool_]:
+        """Whether that time lies less than so many days back."""
+        ts = self.column(column)
+        return np.asarray((ts != UNSET) & (self.at - ts < days * DAY))
+
     def mrr_at(self, months_ago: int) -> Int64:
         """MRR in minor units at that month, MISSING if not known then."""
-        return np.asarray(self.hot["mrr"][:, (month_of(self.now) - months_ago) % MONTHS])
+        return np.asarray(self.hot["mrr"][:, (month_of_day(self.today) - months_ago) % MONTHS])
 
     @cached_property
     def mrr(self) -> Int64:
@@ -121,7 +188,7 @@ class Facts:
 
     def mrr_base(self) -> Int64:
         """MRR twelve months ago, else the earliest known since, MISSING if none."""
-        month = month_of(self.now)
+        month = month_of_day(self.today)
         year: Int64 = self.hot["mrr"][:, [m % MONTHS for m in range(month - 12, month + 1)]]
         base: Int64 = year[np.arange(len(self)), (year != MISSING).argmax(axis=1)]
         return base

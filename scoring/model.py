@@ -9,23 +9,19 @@ from importlib.resources import files
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from scoring.layout import DIMENSIONS, TIERS
+from scoring.model_parts import BandName, PerTier, Strict, TierName
+from scoring.rule_options import Rules
 
 LONGEST_CURVE = 1_000_000
 """Curves are worked out for every x."""
 Milli = Annotated[int, Field(ge=0, le=100_000)]
 Weight = Annotated[int, Field(ge=0, le=1000)]
-TierName = Literal["high_touch", "low_touch", "tech_touch"]
-BandName = Literal["red", "amber", "green"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Signal(_Strict):
+class Signal(Strict):
     """One signal of a dimension. Options that a signal does not use are refused by `scoring.signals`."""
 
     weight: Annotated[int, Field(ge=1, le=1000)]
@@ -38,6 +34,9 @@ class Signal(_Strict):
     minimum: Annotated[int, Field(ge=0)] | None = None
     min_age_days: Annotated[int, Field(ge=0)] | None = None
     default_seats: Annotated[int, Field(ge=1)] | None = None
+    days_per_tier: PerTier | None = None
+    options: dict[str, int | float | str | bool] | None = None
+    """Whatever a signal of yours wants to be told."""
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -46,12 +45,14 @@ class Signal(_Strict):
             raise ValueError("curve: needs two points or more, x strictly ascending")
         if xs[-1] - xs[0] > LONGEST_CURVE:
             raise ValueError(f"curve: x may span {LONGEST_CURVE:,} at most")
+        if self.days_per_tier is not None and len(self.days_per_tier) < len(TIERS):
+            raise ValueError(f"days_per_tier: needs all of {', '.join(TIERS)}")
         if (self.recent_days or 0) + (self.baseline_days or 0) > 120:
             raise ValueError("recent_days + baseline_days: at most 120, the ring holds 128")
         return self
 
 
-class Dimension(_Strict):
+class Dimension(Strict):
     """A weighted list of signals; `onboarding` dimensions count only for young accounts, the others only after."""
 
     weight: dict[TierName, Weight]
@@ -59,7 +60,7 @@ class Dimension(_Strict):
     onboarding: bool = False
 
 
-class TierRule(_Strict):
+class TierRule(Strict):
     """Gives a tier to accounts that name none; exactly one minimum."""
 
     tier: TierName
@@ -73,7 +74,7 @@ class TierRule(_Strict):
         return self
 
 
-class Bands(_Strict):
+class Bands(Strict):
     """Thresholds in thousandths, exits for hysteresis, hold times in hours."""
 
     red: Milli = 40_000
@@ -82,7 +83,7 @@ class Bands(_Strict):
     green_exit: Milli = 65_000
     hold_hours: dict[
         Literal["insufficient_data", "red", "amber", "green"], Annotated[int, Field(ge=0, le=720)]
-    ] = {}
+    ] = Field(default={})
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -91,14 +92,14 @@ class Bands(_Strict):
         return self
 
 
-class OverdueCeiling(_Strict):
+class OverdueCeiling(Strict):
     """Caps the band while an invoice is overdue that long."""
 
     band: BandName
     days: Annotated[int, Field(ge=1)]
 
 
-class Ceilings(_Strict):
+class Ceilings(Strict):
     """Facts that cap the band, whatever the score."""
 
     churn_notice: BandName | None = None
@@ -106,34 +107,13 @@ class Ceilings(_Strict):
     invoice_overdue: OverdueCeiling | None = None
 
 
-class Lifecycle(_Strict):
+class Lifecycle(Strict):
     """Days an account counts as onboarding."""
 
     onboarding_days: Annotated[int, Field(ge=0, le=365)] = 30
 
 
-class BandEntered(_Strict):
-    """Options of the rule `band_entered`."""
-
-    severity: Literal["info", "warning", "critical"] = "critical"
-    bands: tuple[BandName, ...] = ("red",)
-    hold_hours: Annotated[int, Field(ge=0, le=720)] = 0
-
-
-class Complaint(_Strict):
-    """Options of the rule `complaint`."""
-
-    severity: Literal["info", "warning", "critical"] = "warning"
-
-
-class Rules(_Strict):
-    """Alert rules; a rule that is not named is off."""
-
-    band_entered: BandEntered | None = None
-    complaint: Complaint | None = None
-
-
-class Model(_Strict):
+class Model(Strict):
     """A whole model file."""
 
     name: str
@@ -141,13 +121,15 @@ class Model(_Strict):
     calibration: str = "none"
     minimum_coverage: Annotated[int, Field(ge=0, le=1000)] = 400
     default_tier: TierName = "low_touch"
+    liveness_hours: Annotated[int, Field(ge=1, le=720)] = 36
+    """A feed that told nothing for longer is dead, and what is missing from it says nothing."""
     tier_rules: tuple[TierRule, ...] = ()
     lifecycle: Lifecycle = Lifecycle()
     bands: Bands = Bands()
     ceilings: Ceilings = Ceilings()
     dimensions: dict[str, Dimension]
     rules: Rules = Rules()
-    exchange_rates: dict[str, Annotated[float, Field(gt=0)]] = {}
+    exchange_rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
 
     @model_validator(mode="after")
     def _known(self) -> Self:

@@ -8,17 +8,16 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from scoring.bands import velocity
+from scoring.bands import ceiling_facts, velocity
 from scoring.drivers import Driver, drivers
 from scoring.evaluate import Evaluation, Scorer
 from scoring.facts import Facts
-from scoring.layout import BANDS, DIMENSIONS, ENDED, MISSING, TIERS
+from scoring.layout import BANDS, DIMENSIONS, ENDED, MISSING, SEEN, TIERS
 from scoring.model import Model
 from scoring.state import Store
 from scoring.tail import Tail
-from scoring.times import UNSET, Int64, iso
+from scoring.times import DAY, UNSET, Int64, iso
 
-LAST_SEEN: Final = ("usage", "ticket", "invoice", "survey", "account")
 _EMPTY = Tail()
 
 
@@ -29,6 +28,15 @@ class DimensionScore(Struct, frozen=True):
     weight: int
     contribution: float
     signals: dict[str, float]
+
+
+class OverrideRecord(Struct, frozen=True):
+    """A person's judgement beside the score, in points."""
+
+    value: float
+    reason: str
+    author: str
+    expires_at: str
 
 
 class ScoreRecord(Struct, frozen=True, omit_defaults=True):
@@ -44,6 +52,8 @@ class ScoreRecord(Struct, frozen=True, omit_defaults=True):
     tier: str
     previous_band: str | None = None
     since: str | None = None
+    ceilings: list[str] = []
+    """Facts that cap the band, in words."""
     velocity_7d: float | None = None
     velocity_28d: float | None = None
     dimensions: dict[str, DimensionScore] = {}
@@ -52,6 +62,11 @@ class ScoreRecord(Struct, frozen=True, omit_defaults=True):
     mrr: int | None = None
     mrr_at_risk: int | None = None
     mrr_at_risk_basis: str | None = None
+    deadline: str | None = None
+    """Renewal less notice: until then the customer has to decide."""
+    urgency: float | None = None
+    """1 up to half a year before the deadline, 2 at it. Ranks accounts, and is no part of the score."""
+    override: OverrideRecord | None = None
     attributes: dict[str, Any] = {}
     last_seen: dict[str, str] = {}
 
@@ -76,11 +91,11 @@ def score_records(
 
     Nothing is written to the columns.
     """
-    week, month = (velocity(store, rows, f.now, e.score, days) for days in (7, 28))
+    week, month = (velocity(store, rows, f.today * DAY, e.score, days) for days in (7, 28))
     signals = {name: values.tolist() for name, values in e.signals.items()}
     mrr = f.mrr.tolist()
     return [
-        _record(store, int(rows[i]), i, f.now, scorer, e, signals, mrr[i], (week[i], month[i]))
+        _record(store, int(rows[i]), i, int(f.at[i]), scorer, e, signals, mrr[i], (week[i], month[i]))
         for i in at.tolist()
     ]
 
@@ -105,6 +120,7 @@ def _record(
         tier=TIERS[int(e.tier[i])],
         previous_band=None if hot["band_since"] == UNSET else BANDS[int(hot["previous_band"])],
         since=None if hot["band_since"] == UNSET else iso(int(hot["band_since"])),
+        ceilings=[] if ended else ceiling_facts(hot, now, scorer.model.ceilings),
         velocity_7d=None if velocities[0] is None else velocities[0] / 100,
         velocity_28d=None if velocities[1] is None else velocities[1] / 100,
         dimensions={} if ended else _dimensions(e, i, signals, scorer.model),
@@ -113,13 +129,28 @@ def _record(
         mrr=known_mrr,
         mrr_at_risk=at_risk,
         mrr_at_risk_basis=None if at_risk is None else "uncalibrated: mrr * (1 - score / 100)",
+        **_deadline(int(hot["deadline"]), now),
+        override=_override(store.tails.get(row, _EMPTY), now),
         attributes=attributes(store.tails.get(row, _EMPTY)),
         last_seen={
-            n: iso(int(ts))
-            for n, ts in zip(LAST_SEEN, hot["last_seen"].tolist(), strict=False)
-            if ts != UNSET
+            n: iso(int(ts)) for n, ts in zip(SEEN, hot["last_seen"].tolist(), strict=False) if ts != UNSET
         },
     )
+
+
+def _deadline(deadline: int, now: int) -> dict[str, Any]:
+    """`urgency` = 1 + max(0, 1 - days to the deadline / 180), 2 at most; nothing if no renewal is known."""
+    if deadline == UNSET:
+        return {}
+    near = 1 - max(deadline - now, 0) / (180 * DAY)
+    return {"deadline": iso(deadline), "urgency": round(1 + max(0.0, near), 3)}
+
+
+def _override(tail: Tail, now: int) -> OverrideRecord | None:
+    told = tail.override
+    if told is None or told.value is None or told.expires <= now:
+        return None
+    return OverrideRecord(told.value / 1000, told.reason, told.author, iso(told.expires))
 
 
 def _dimensions(

@@ -20,8 +20,13 @@ class Cause(Enum):
     CLOCK = "clock"
 
 
-def rescore(store: Store, rows: Int64, scorer: Scorer, now: int, cause: Cause) -> tuple[Facts, Evaluation]:
-    """Evaluate these accounts as of `now`, write the results, and book the difference to `cause`."""
+def rescore(
+    store: Store, rows: Int64, scorer: Scorer, now: int | Int64, cause: Cause
+) -> tuple[Facts, Evaluation]:
+    """Evaluate these accounts as of `now`, write the results, and book the difference to `cause`.
+
+    `now` is one time for all, or each its own of one day.
+    """
     f = Facts(store, rows, now)
     e = scorer.evaluate(f)
     hot = store.hot

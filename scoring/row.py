@@ -1,8 +1,9 @@
 """The changelog row: version, fixed-width columns, rings packed to the width they need, msgpack tail.
 
-Layout: `[version u1][usage code u1][errors code u1][counts code u1][hot][usage ring][errors ring][counts
-ring][tail]`. A code is the bytes of one bucket (0: the ring is empty), plus 16 if all usage buckets are whole
-units (stored divided by 1000).
+Layout of version 2: `[version u1][usage code u1][errors code u1][counts code u1][touches code u1][0 u1 x 3][hot]
+[usage rings][errors rings][counts rings][touches rings][tail]`. A code is the bytes of one bucket (0: the rings
+are empty), plus 16 if all usage buckets are whole units (stored divided by 1000). `scoring.upgrade` reads earlier
+versions.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.layout import DAYS, HOT, MATRICES, blank
+from scoring.layout import DAYS, MATRICES, blank
 from scoring.state import KEPT, Store, roll_columns
 from scoring.tail import CLOSED, Tail, decode_tail, encode_tail
 from scoring.times import DAY, UNSET, Int64
+from scoring.upgrade import COLUMNS, derive_new_columns, head_bytes, matrices_of, present_columns
 
-ROW_VERSION: Final = 1
-_HEAD: Final = 4
+ROW_VERSION: Final = 2
+_HEAD: Final = 8
 _WHOLE: Final = 16
 _UNSIGNED: Final[dict[int, np.dtype[Any]]] = {
     1: np.dtype("u1"),
@@ -49,7 +51,7 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
     """Changelog records of these rows as they stand: (key, value). Blocks of 256 to 1,024 rows are the quickest."""
     hot, usage = store.hot[rows], store.usage[rows]
     hot["marks"] = store.mark[rows] & KEPT
-    errors, counts = store.errors[rows], store.counts[rows]
+    errors, counts, touches = store.errors[rows], store.counts[rows], store.touches[rows]
     whole = (usage % 1000 == 0).all(axis=1)
     usage[whole] //= 1000
     code = np.zeros((len(rows), _HEAD), np.uint8)
@@ -57,13 +59,15 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
     code[:, 1] = _codes(usage, (1, 2, 4, 8)) | np.where(whole, _WHOLE, 0).astype(np.uint8)
     code[:, 2] = _codes(errors, (1, 4))
     code[:, 3] = _codes(counts, (1, 2))
+    code[:, 4] = _codes(touches, (1, 2))
     out: list[Pair] = [(b"", b"")] * len(rows)
-    shapes, group = np.unique(code.view("<u4").reshape(-1), return_inverse=True)
+    shapes, group = np.unique(code.view("<u8").reshape(-1), return_inverse=True)
+    rings: list[NDArray[Any]] = [usage, errors, counts, touches]
     for g in range(len(shapes)):
         at = np.flatnonzero(group == g)
         head = code[at[0]]
         parts = [code[at], hot[at].view(np.uint8).reshape(len(at), -1)]
-        for matrix, width in ((usage, int(head[1]) % _WHOLE), (errors, int(head[2])), (counts, int(head[3]))):
+        for matrix, width in zip(rings, _widths(head.tolist()), strict=True):
             if width:
                 parts.append(
                     np.ascontiguousarray(matrix[at].astype(_UNSIGNED[width]))
@@ -76,6 +80,11 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
             row = int(rows[i])
             out[i] = store.keys[row], body[start : start + length] + _tail_bytes(store, row)
     return out
+
+
+def _widths(head: Sequence[int]) -> list[int]:
+    """Bytes of a bucket, matrix by matrix."""
+    return [head[1] % _WHOLE, *head[2:5]]
 
 
 def _tail_bytes(store: Store, row: int) -> bytes:
@@ -105,7 +114,7 @@ def restore_rows(store: Store, pairs: Sequence[tuple[bytes, bytes | None]]) -> I
             raise RowVersionError(
                 f"state row of version {value[0]}, this program reads up to {ROW_VERSION}: run the newer release"
             )
-        groups[value[:_HEAD]].append((row, value))
+        groups[value[: head_bytes(value[0])]].append((row, value))
     for head, members in groups.items():
         _restore_group(store, head, members)
     return np.array([store.index[k] for k in newest], np.int64)
@@ -120,14 +129,15 @@ def _blank(store: Store, row: int) -> None:
 
 def _restore_group(store: Store, head: bytes, members: Sequence[tuple[int, bytes]]) -> None:
     rows = np.array([row for row, _ in members], np.int64)
-    widths = {"usage": head[1] % _WHOLE, "errors": head[2], "counts": head[3]}
-    length = _HEAD + HOT.itemsize + sum(width * MATRICES[m][0] for m, width in widths.items())
+    version, columns = head[0], COLUMNS[head[0]]
+    stored = dict(zip(matrices_of(version), _widths(head), strict=False))
+    at = len(head) + columns.itemsize
+    length = at + sum(width * MATRICES[m][0] for m, width in stored.items())
     body = np.frombuffer(b"".join([value[:length] for _, value in members]), np.uint8).reshape(-1, length)
-    hot = np.ascontiguousarray(body[:, _HEAD : _HEAD + HOT.itemsize]).view(HOT).reshape(-1)
+    hot = np.ascontiguousarray(body[:, len(head) : at]).view(columns).reshape(-1)
     matrices: dict[str, NDArray[Any]] = {}
-    at = _HEAD + HOT.itemsize
-    for name, width in widths.items():
-        buckets, kind = MATRICES[name]
+    for name, (buckets, kind) in MATRICES.items():
+        width = stored.get(name, 0)
         if width:
             packed = np.ascontiguousarray(body[:, at : at + width * buckets]).view(_UNSIGNED[width])
             matrices[name] = packed.reshape(len(rows), buckets).astype(kind)
@@ -136,12 +146,13 @@ def _restore_group(store: Store, head: bytes, members: Sequence[tuple[int, bytes
             matrices[name] = np.zeros((len(rows), buckets), kind)
     if head[1] & _WHOLE:
         matrices["usage"] *= 1000
-    _place(store, rows, hot.copy(), matrices)
+    _place(store, rows, present_columns(hot.copy(), version), matrices)
     for row, value in members:
         if len(value) > length:
             store.tails[row] = decode_tail(memoryview(value)[length:])
             store.blobs[row] = value[length:]
             _expect_expiries(store, row, store.tails[row])
+        derive_new_columns(store, row, version)
 
 
 def _place(store: Store, rows: Int64, hot: NDArray[Any], matrices: dict[str, NDArray[Any]]) -> None:
@@ -162,5 +173,6 @@ def _expect_expiries(store: Store, row: int, tail: Tail) -> None:
     times = [t.state_ts for t in tail.tickets.values() if t.state == CLOSED]
     times += [i.status_ts for i in tail.invoices.values() if not i.is_open]
     times += [a.ts for by in tail.surveys.values() for a in by.values()]
+    times += [c.seen for c in tail.contacts.values()]
     if times and min(times) != UNSET:
         store.expiries[min(times) // DAY + DAYS].add(row)

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.layout import DAYS, HOT, MATRICES, MONTHS, RINGS, WEEK_SLOTS, blank
+from scoring.layout import DAYS, HOT, MATRICES, MONTHS, RINGS, WEEK_SLOTS, Ring, blank
 from scoring.tail import Tail
 from scoring.times import UNSET, Int64, month_of_day
 
@@ -40,6 +40,7 @@ class News(NamedTuple):
     row: int
     item: str
     at: int
+    nth: int = 1
 
 
 class Store:
@@ -72,6 +73,7 @@ class Store:
         self.usage = np.zeros((capacity, MATRICES["usage"][0]), np.int64)
         self.errors = np.zeros((capacity, MATRICES["errors"][0]), np.int32)
         self.counts = np.zeros((capacity, MATRICES["counts"][0]), np.int16)
+        self.touches = np.zeros((capacity, MATRICES["touches"][0]), np.int16)
         for name, values in old.items():
             getattr(self, name)[:old_n] = values[:old_n]
         # Flat views: indexing them with one computed index is several times cheaper than two indices.
@@ -115,9 +117,9 @@ class Store:
 
     def count(self, ring: str, row: int, bucket: int, amount: int) -> None:
         """Add to one bucket of a counting ring, if the ring still reaches back to it."""
-        _, offset, size, days = RINGS[ring]
+        matrix, offset, size, days = RINGS[ring]
         if bucket > self.day // days - size:
-            self.counts[row, offset + bucket % size] += amount
+            getattr(self, matrix)[row, offset + bucket % size] += amount
 
     def roll(self, today: int) -> None:
         """Open the buckets of the days, weeks and months that have begun, for all accounts at once."""
@@ -137,7 +139,7 @@ class Store:
         for name in (
             "fence", "started_ts", "ended_ts", "churn_notice_ts", "auto_renew_on_ts", "recent_ids",
             "id_count", "seats", "tier", "auto_renew", "day", "passed", "version", "pub_day", "pub_score",
-            "pub_band", "pub_coverage", "pub_contribution",
+            "pub_band", "pub_coverage", "pub_contribution", "renewal", "deadline",
         ):  # fmt: skip
             self.hot[name][row] = old[name]
         self.hot["term"][row] = old["term"] + 1
@@ -147,7 +149,11 @@ class Store:
         before = self.tail(row)
         newest = max(before.mrr_months.items(), key=lambda item: item[1], default=None)
         self.tails[row] = Tail(
-            attributes=before.attributes, mrr_months=dict([newest]) if newest else {}, held=before.held
+            attributes=before.attributes,
+            mrr_months=dict([newest]) if newest else {},
+            held=before.held,
+            engaged=before.engaged,
+            override=before.override,
         )
 
 
@@ -157,9 +163,7 @@ def roll_columns(hot: NDArray[Any], matrices: dict[str, NDArray[Any]], day: int,
     Clears every bucket in between that has begun, and carries the MRR into new months.
     """
     for ring in RINGS.values():
-        matrix = matrices[ring.matrix]
-        for bucket in _begun(day // ring.days, today // ring.days, ring.size):
-            matrix[:, ring.offset + bucket % ring.size] = 0
+        _roll_ring(matrices[ring.matrix], ring, day, today)
     for week in _begun(day // 7, today // 7, WEEK_SLOTS):
         for name in ("users", "features", "users_max"):
             hot[name][:, week % WEEK_SLOTS] = 0
@@ -167,11 +171,18 @@ def roll_columns(hot: NDArray[Any], matrices: dict[str, NDArray[Any]], day: int,
     for d in _begun(day, today, DAYS):
         keep[d % DAYS // 64] &= ~(1 << d % 64)
     for word in (0, 1):
-        hot["active"][:, word] &= np.uint64(keep[word])
+        hot["active"][:, :, word] &= np.uint64(keep[word])
     newest = hot["mrr"][:, month_of_day(day) % MONTHS].copy()
     for month in _begun(month_of_day(day), month_of_day(today), MONTHS):
         hot["mrr"][:, month % MONTHS] = newest
     hot["day"] = today
+
+
+def _roll_ring(matrix: NDArray[Any], ring: Ring, day: int, today: int) -> None:
+    for bucket in _begun(day // ring.days, today // ring.days, ring.size):
+        column = matrix[:, ring.offset + bucket % ring.size]
+        if column.any():  # memory that was never written to stays unclaimed
+            column[:] = 0
 
 
 def _begun(old: int, new: int, size: int) -> range:

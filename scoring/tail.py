@@ -21,6 +21,8 @@ PRIORITIES: Final = {
     "urgent": URGENT,
     "critical": URGENT,
 }
+USER, CHAMPION, EXECUTIVE = range(3)
+ROLES: Final = {"user": USER, "champion": CHAMPION, "executive": EXECUTIVE}
 OPENED, REOPENED, CLOSED = range(3)
 ISSUED, FAILED, OVERDUE, DISPUTED, PAID, REFUNDED, VOIDED = range(7)
 UNKNOWN: Final = -1
@@ -78,6 +80,32 @@ class Answer(NamedTuple):
     score: int
 
 
+class ContactState(Struct, array_like=True):
+    """What is known of one contact; every field is a register that merges in any order."""
+
+    seen: int = UNSET
+    reply: int = UNSET
+    role_ts: int = UNSET
+    role: int = UNKNOWN
+    departed_ts: int = UNSET
+    departed: bool = False
+
+    @property
+    def is_sponsor(self) -> bool:
+        """An executive or a champion, departed or not."""
+        return self.role >= CHAMPION
+
+
+class OverrideState(Struct, array_like=True):
+    """A person's judgement: when it was given, and until when it is shown. Value in thousandths, or none."""
+
+    ts: int
+    value: int | None
+    reason: str
+    author: str
+    expires: int
+
+
 class Held(Struct, array_like=True):
     """An event that was taken but counts from a later tick, as it came.
 
@@ -97,6 +125,10 @@ class LevelState(Struct, array_like=True):
     phase: int
     since: int
     episode: int
+    revision: int = 0
+    band: int = UNKNOWN
+    """The band last told."""
+    told: int = UNSET
 
 
 class FactState(Struct, array_like=True):
@@ -123,6 +155,12 @@ class Tail(Struct, array_like=True):
     held: list[Held] = field(default_factory=list)
     recent: list[tuple[int, str, str]] = field(default_factory=list)
     """The newest notable events (time, event id, what happened): evidence for drivers."""
+    contacts: dict[str, ContactState] = field(default_factory=dict)
+    engaged: list[tuple[str, int]] = field(default_factory=list)
+    """(event id, day) of the newest applied engagement events."""
+    registers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Name (`goal`, `goal_due`, `onboarding_due`) to (time, value)."""
+    override: OverrideState | None = None
 
     def value(self, name: str) -> Any:  # noqa: ANN401 - attributes differ in type
         """An attribute, None if it was never told."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -19,6 +20,10 @@ Int64 = NDArray[np.int64]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})",
+    re.IGNORECASE,
+)
 _LAYOUT = b"0000-00-00T00:00:00"
 _SEPARATORS = [i for i, c in enumerate(_LAYOUT) if c != ord("0")]
 _DIGITS = [i for i, c in enumerate(_LAYOUT) if c == ord("0")]
@@ -30,13 +35,18 @@ def parse(text: str) -> int:
 
     UNSET if it is no RFC 3339 time with offset at or after 1970.
     """
+    if _RFC3339.fullmatch(text) is None:  # ISO 8601 knows more: weeks, commas, basic format
+        return UNSET
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.upper())
     except ValueError:
         return UNSET
-    if moment.tzinfo is None or len(text) < 20:
-        return UNSET
     return max((moment - _EPOCH) // _MILLISECOND, UNSET)
+
+
+def day_start(text: str) -> int:
+    """Midnight UTC of a text that begins with a date (YYYY-MM-DD); UNSET if it does not, or before 1970."""
+    return parse(text[:10] + "T00:00:00Z")
 
 
 def parse_column(texts: Sequence[str]) -> Int64:

@@ -16,12 +16,17 @@ from scoring.events import (
     TYPE_NAMES,
     AnyEvent,
     Invoice,
+    Milestone,
+    Override,
     Survey,
     decode,
     normalised_score,
 )
 from scoring.times import UNSET, Int64, parse, parse_column
+from streams.envelope import unwrap
 
+_CHECKED: Final = np.array([cls in (Survey, Invoice, Milestone, Override) for cls in EVENT_TYPES])
+"""Types with content that the schema cannot check, by code."""
 FUTURE_MS: Final = 10 * 60_000
 Codes = NDArray[np.int8]
 """Event types as positions in EVENT_TYPES."""
@@ -110,7 +115,7 @@ def decode_chunk(records: Sequence[Record], admission: Admission) -> Decoded:
     times = parse_column([e.ts for e in events])
     stamps = np.array([records[i].timestamp for i in index], np.int64)
     bad = (times == UNSET) | (times > stamps + FUTURE_MS)
-    for n in np.flatnonzero((codes == CODE[Survey]) | (codes == CODE[Invoice])).tolist():
+    for n in np.flatnonzero(_CHECKED[codes]).tolist():
         bad[n] |= _content_of_type(events[n]) is not None
     if bad.any():
         for n in np.flatnonzero(bad).tolist():
@@ -131,8 +136,14 @@ def _codes(events: Sequence[AnyEvent]) -> Codes:
 
 
 def decode_one(value: bytes) -> AnyEvent:
-    """An event that was good before (held in a row)."""
-    event: AnyEvent = decode(value)
+    """One event, in an envelope or not. Raises msgspec.ValidationError, msgspec.DecodeError or UnicodeDecodeError."""
+    try:
+        event: AnyEvent = decode(value)
+    except msgspec.ValidationError:
+        inside = unwrap(value)
+        if inside is None:
+            raise
+        event = decode(inside)
     return event
 
 
@@ -154,11 +165,11 @@ def _decode_one_by_one(
         reject = _refuse_bytes(records[i].key, value)
         if reject is None:
             try:
-                events.append(decode(value or b""))
+                events.append(decode_one(value or b""))
                 index.append(i)
                 continue
             except msgspec.ValidationError as error:
-                reject = _schema_reason(value or b"", str(error)), str(error)
+                reject = _reason(value or b"", str(error)), str(error)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 reject = "malformed", str(error)
         rejects.append(Reject(i, *reject))
@@ -186,6 +197,14 @@ _ACTIONS: Final = {
     for name, cls in zip(TYPE_NAMES, EVENT_TYPES, strict=True)
     if "action" in cls.__struct_fields__
 }
+
+
+def _reason(value: bytes, message: str) -> str:
+    """Why a value is no event, or the event inside its envelope is none."""
+    try:
+        return _schema_reason(unwrap(value) or value, message)
+    except msgspec.ValidationError:
+        return "invalid"
 
 
 def _schema_reason(value: bytes, message: str) -> str:
@@ -241,8 +260,10 @@ def _not_a_time(text: str) -> tuple[str, str] | None:
 
 
 def _content_of_type(event: AnyEvent) -> tuple[str, str] | None:
-    if isinstance(event, Invoice) and event.due_at is not None:
+    if isinstance(event, Invoice | Milestone) and event.due_at is not None:
         return _not_a_time(event.due_at)
+    if isinstance(event, Override):
+        return _not_a_time(event.expires_at)
     if isinstance(event, Survey) and normalised_score(event) is None:
         return "out_of_range", f"score {event.score:g} lies outside its scale"
     return None

@@ -11,7 +11,8 @@ from alerts.engine import AlertEngine
 from scoring.evaluate import Scorer
 from scoring.events import SOURCES
 from scoring.model import Model, default_model, parse_model
-from streams.partition_context import Context
+from streams.extensions import load_signals
+from streams.partition_context import Context, Totals
 from streams.partitioner import partition_of
 from streams.settings import Settings
 from streams.ticking import TickLine
@@ -39,16 +40,19 @@ def make_context(
 ) -> Context:
     """What all partitions of a process share; `partitions` None accepts every key on every partition.
 
-    Raises ValueError if the model names signals or options that do not exist.
+    Raises ValueError if the model names signals or options that do not exist, ExtensionError for a broken extension.
     """
+    load_signals()
     scorer = Scorer(model)
+    alerts = AlertEngine(scorer)
     return Context(
         scorer,
-        AlertEngine(scorer),
+        alerts,
         tick_ms,
         grace_ms,
         _placement(partitions),
         topic_names=topic_names,
+        totals=Totals(rules=[*(rule.name for rule in alerts.levels), *alerts.facts]),
         tick_log=tick_log,
     )
 

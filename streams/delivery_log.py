@@ -1,25 +1,33 @@
-"""The delivery log in Redis: one expiring key per alert id, phase and sink.
+"""The delivery log in Redis: one expiring hash per alert id and sink, one expiring key per cool-down.
 
-While Redis is away both calls keep trying, so delivery waits and nothing is sent twice. An emptied Redis
-repeats what is published again; receivers recognise it by `(id, phase)`.
+A hash has a field for each phase, revision and receiver that is done with, and the receipt of each receiver.
+While Redis is away all calls keep trying, so delivery waits and nothing is sent twice. An emptied Redis
+repeats what is published again; receivers recognise it by `(id, phase, revision)`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
 from redis.asyncio import Redis as RedisClient
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
-from alerts.model import Alert
+from alerts.delivery import Known
+from alerts.model import Alert, Phase
+from alerts.route import Target
+from alerts.sending import Fate
 from streams.settings import Redis
 
 DAY_S: Final = 86_400
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 5.0
+_STEP: Final = "step"
+_RECEIPT: Final = "receipt"
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
 
@@ -45,32 +53,77 @@ def connect(redis: Redis, *, timeout: float = 5.0) -> RedisClient:
 
 
 class RedisDeliveryLog:
-    """A `DeliveryLog` under `<prefix>delivery:`, shared by all sinks; closes its client."""
+    """A `DeliveryLog` under `<prefix>delivery:` and `<prefix>cooldown:`, shared by all sinks; closes its client."""
 
-    def __init__(self, client: RedisClient, *, prefix: str, days: int) -> None:
-        """`days` is how long a delivery is remembered: longer than the alerts topic keeps records."""
+    def __init__(self, client: RedisClient, *, prefix: str, days: int, receipt_days: int) -> None:
+        """`days` is how long a delivery is remembered: longer than the alerts topic keeps records.
+
+        One with a receipt is remembered for `receipt_days`: as long as an alert may fire.
+        """
         self._client = client
-        self._prefix = f"{prefix}delivery:"
-        self._seconds = days * DAY_S
+        self._prefix = prefix
+        self._seconds = {False: days * DAY_S, True: max(days, receipt_days) * DAY_S}
         self._away = False
 
-    async def seen(self, alert: Alert, sink: str) -> bool:
-        """Whether this id and phase is done with at this sink; waits while Redis is away.
+    async def known(self, alert: Alert, sink: str) -> Known:
+        """What is remembered of this alert's id at this sink; waits while Redis is away.
 
         What is still published is still remembered: the answer renews the key.
         """
-        return bool(await self._answer(lambda: self._client.expire(self._key(alert, sink), self._seconds)))
+        key = self._key(alert, sink)
+        fields = await self._answer(lambda: self._client.hgetall(key))
+        known = Known({}, {})
+        for raw, value in fields.items():
+            kind, *rest = _text(raw).split(":", 3)
+            if kind == _RECEIPT:
+                known.receipts[rest[0]] = _text(value)
+            else:
+                known.steps[rest[0], int(rest[1]), rest[2]] = _text(value)
+        if fields:
+            await self._answer(lambda: self._client.expire(key, self._seconds[bool(known.receipts)]))
+        return known
 
-    async def record(self, alert: Alert, sink: str) -> None:
-        """Marks it as done with; waits while Redis is away."""
-        await self._answer(lambda: self._client.set(self._key(alert, sink), 1, ex=self._seconds))
+    async def record(
+        self, alerts: Sequence[Alert], target: Target, fate: Fate, receipt: str | None = None
+    ) -> None:
+        """Marks them as done with, all or none; waits while Redis is away."""
+
+        async def write() -> None:
+            async with self._client.pipeline(transaction=True) as pipe:
+                for alert in alerts:
+                    self._write(pipe, alert, target, fate, receipt)
+                await pipe.execute()
+
+        await self._answer(write)
+
+    async def cooling(self, alert: Alert, target: Target) -> bool:
+        """Whether another alert of this account and rule was sent there within the cool-down, in event time."""
+        value = await self._answer(lambda: self._client.get(self._cooldown_key(alert, target)))
+        if value is None:
+            return False
+        alert_id, _, tick = _text(value).partition(" ")
+        return alert_id != alert.id and alert.tick - int(tick) < target.cooldown_ms
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.aclose()
 
+    def _write(self, pipe: Pipeline, alert: Alert, target: Target, fate: Fate, receipt: str | None) -> None:
+        key, receiver = self._key(alert, target.sink), target.receiver
+        pipe.hset(key, f"{_STEP}:{alert.phase.value}:{alert.revision}:{receiver}", fate.value)
+        if receipt is not None:
+            pipe.hset(key, f"{_RECEIPT}:{receiver}", receipt)
+        pipe.expire(key, self._seconds[receipt is not None])
+        if fate is Fate.SENT and alert.phase is Phase.FIRING and not alert.revision and target.cooldown_ms:
+            begun = f"{alert.id} {alert.tick}"
+            pipe.set(self._cooldown_key(alert, target), begun, px=target.cooldown_ms)
+
     def _key(self, alert: Alert, sink: str) -> str:
-        return f"{self._prefix}{sink}:{alert.id}:{alert.phase.value}"
+        return f"{self._prefix}delivery:{sink}:{alert.id}"
+
+    def _cooldown_key(self, alert: Alert, target: Target) -> str:
+        what = hashlib.sha256(f"{alert.account_id}\0{alert.rule}".encode()).hexdigest()[:32]
+        return f"{self._prefix}cooldown:{target.sink}:{target.receiver}:{what}"
 
     async def _answer(self, call: Callable[[], Awaitable[T]]) -> T:
         wait = FIRST_WAIT
@@ -88,3 +141,7 @@ class RedisDeliveryLog:
                     self._away = False
                     logger.info("delivery_log_back")
                 return answer
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

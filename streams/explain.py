@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 
 from alerts.machine import Code
-from scoring.bands import ceilings
+from scoring.bands import ceiling_facts, ceilings
 from scoring.drivers import Driver
 from scoring.evaluate import Evaluation, Scorer
 from scoring.facts import Facts
@@ -209,23 +209,12 @@ def _band_reasons(store: Store, f: Facts, e: Evaluation, model: Model) -> Iterat
         yield f"hysteresis: green was entered at {b.green / 1000:g} and is left below {b.green_exit / 1000:g}"
     ceiling = int(ceilings(f, model)[0])
     if ceiling < len(BANDS):
-        yield f"ceiling {BANDS[ceiling]}: {', '.join(_ceiling_facts(f, model))}"
+        yield f"ceiling {BANDS[ceiling]}: {', '.join(ceiling_facts(hot, now, model.ceilings))}"
     if hot["pending_band"] != MISSING:
         pending, since, due = BANDS[int(hot["pending_band"])], int(hot["pending_since"]), int(hot["due"])
         yield f"{pending} is pending since {iso(since)} and would take effect at {iso(due)}"
     if now == hot["band_since"]:
         yield "the band changed at this tick"
-
-
-def _ceiling_facts(f: Facts, model: Model) -> Iterator[str]:
-    c, hot = model.ceilings, f.hot[0]
-    if c.churn_notice and hot["churn_notice_ts"] > max(hot["started_ts"], hot["auto_renew_on_ts"]):
-        yield f"churn notice of {iso(int(hot['churn_notice_ts']))}"
-    if c.auto_renew_off and hot["auto_renew"] == 0:
-        yield "auto-renew is off"
-    due = int(hot["oldest_due"])
-    if c.invoice_overdue and due != UNSET and f.now - due >= c.invoice_overdue.days * DAY:
-        yield f"an invoice is {(f.now - due) // DAY} days overdue"
 
 
 def _dimensions(f: Facts, e: Evaluation, model: Model) -> dict[str, DimensionDetail]:

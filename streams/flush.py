@@ -25,6 +25,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from streams.clock import Clock
+from streams.durations import Durations
 from streams.fence import FencedError, FencedWriter, Outbox
 from streams.intake import Intake, TimeShare
 from streams.table import Fail, Partition, StateTable
@@ -97,8 +98,8 @@ class Flush:
         self.committed_at: float | None = None
         """Monotonic time of the last flush that went through, even if there was nothing to write."""
         self.scored_at: float | None = None
-        self.flushes = 0
-        self.flush_seconds = 0.0
+        self.durations = Durations()
+        """Of the flushes that went through."""
         self.fenced = 0
 
     async def commit(self, *, last: bool = False) -> bool:
@@ -111,8 +112,7 @@ class Flush:
             done = (last or self._settled()) and await self._guarded(self._commit)
             if done:
                 self.committed_at = self.scored_at = time.monotonic()
-                self.flushes += 1
-                self.flush_seconds += self.committed_at - began
+                self.durations.add(self.committed_at - began)
             return done
 
     async def publish_scores(self) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alerts.model import Alert
 from scoring.events import SOURCES, AnyEvent
-from scoring.fold.apply import ACCOUNT, TERM_CODES, fold
+from scoring.fold.apply import IN_TERM, TERM_CODES, fold
 from scoring.layout import DAYS, ENDED
 from scoring.state import ROW, TOUCHED, Store
 from scoring.tail import Held
@@ -46,7 +46,7 @@ class Folding:
         hot, rows = self.store.hot, chunk.rows
         fresh = chunk.offsets > hot["fence"][rows, source]
         ended = hot["flags"][rows] & ENDED != 0
-        wait = (chunk.tick > upcoming) | (ended & (chunk.codes < ACCOUNT))
+        wait = (chunk.tick > upcoming) | (ended & IN_TERM[chunk.codes])
         hot["passed"][rows] = np.maximum(hot["passed"][rows], self.last)
         if fresh.all() and not wait.any():
             hot["fence"][rows, source] = chunk.offsets  # ascending offsets: the last assignment wins

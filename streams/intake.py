@@ -18,6 +18,7 @@ from faust.types import TP
 from scoring.events import SOURCES
 from streams.clock import Clock
 from streams.dead_letters import Brake
+from streams.durations import Durations
 from streams.fetch import RecordBlock
 from streams.settings import Engine
 from streams.table import Fail, Partition, StateTable
@@ -106,8 +107,8 @@ class Intake:
         self.missed = False
         """Set when a block is missing; the consumer seeks back and resets it."""
         self.closed = False
-        self.batches = 0
-        self.batch_seconds = 0.0
+        self.durations = Durations()
+        """Of taking and folding a batch."""
 
     # -- what to fetch
 
@@ -198,8 +199,7 @@ class Intake:
             tasks
         ):  # so that what is fed does not outrun what is folded, without waiting for a long catching up
             await asyncio.wait(tasks, timeout=_PATIENCE_S)
-        self.batches += 1
-        self.batch_seconds += time.monotonic() - began
+        self.durations.add(time.monotonic() - began)
 
     def _live(self, number: int) -> Partition | None:
         return None if number in self._table.fresh else self._table.states.get(number)

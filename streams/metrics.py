@@ -8,15 +8,17 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from importlib.metadata import version
+from itertools import product
 from typing import Final, NamedTuple, Protocol
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from alerts.model import Phase, Severity
 from scoring.events import SOURCES
 from streams.clock import Clock
 from streams.flush import Flush
@@ -29,6 +31,7 @@ class Kind(StrEnum):
 
     COUNTER = "counter"
     GAUGE = "gauge"
+    HISTOGRAM = "histogram"
 
 
 class Metric(NamedTuple):
@@ -58,10 +61,8 @@ METRICS: Final = (
         ("source",),
     ),
     Metric("commit_age_seconds", Kind.GAUGE, "Time since the last flush that went through."),
-    Metric("flushes", Kind.COUNTER, "Flushes that went through."),
-    Metric("flush_seconds", Kind.COUNTER, "Time spent in flushes."),
-    Metric("batches", Kind.COUNTER, "Batches of records taken."),
-    Metric("batch_seconds", Kind.COUNTER, "Time spent in taking and folding batches."),
+    Metric("flush_seconds", Kind.HISTOGRAM, "Time of each flush that went through."),
+    Metric("batch_seconds", Kind.HISTOGRAM, "Time of taking and folding each batch of records."),
     Metric("uncommitted_records", Kind.GAUGE, "Records taken since the last flush."),
     Metric("partitions", Kind.GAUGE, "Partition numbers owned."),
     Metric("recovery_rows_left", Kind.GAUGE, "Changelog rows that recovery has yet to read."),
@@ -69,7 +70,14 @@ METRICS: Final = (
     Metric("fenced_writes", Kind.COUNTER, "Writes refused, as the partition had a new owner."),
     Metric("build_info", Kind.GAUGE, "Always 1.", ("version", "python", "model")),
 )
-"""Counters get the suffix `_total` when scraped."""
+"""Scraped, counters get the suffix `_total`, histograms `_bucket`, `_sum` and `_count`."""
+
+FATES: Final = ("applied", "duplicate", "replayed", "late", "dead")
+DEAD_REASONS: Final = (
+    "missing_key", "too_large", "malformed", "unknown_type", "unknown_action", "invalid", "bad_timestamp",
+    "out_of_range", "key_mismatch", "wrong_partition", "future",
+)  # fmt: skip
+"""What labels can say is served from the start, as 0: of a counter that appears, Prometheus misses the first steps."""
 
 
 class Totals(Protocol):
@@ -78,6 +86,7 @@ class Totals(Protocol):
     events: Counter[tuple[str, str]]
     dead: Counter[str]
     transitions: Counter[tuple[str, str, str]]
+    rules: Sequence[str]
 
 
 Samples = dict[tuple[str, ...], float]
@@ -109,10 +118,15 @@ class WorkerCollector(Collector):
     def collect(self) -> Iterator[Family]:
         """All families, in the order of the list."""
         samples = self._scoring() | self._progress() | self._log()
+        durations = {"flush_seconds": self._flush.durations, "batch_seconds": self._intake.durations}
         for metric in METRICS:
+            name = PREFIX + metric.name
+            if taken := durations.get(metric.name):
+                yield HistogramMetricFamily(name, metric.help, buckets=taken.buckets(), sum_value=taken.total)
+                continue
             family: CounterMetricFamily | GaugeMetricFamily
             kind = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
-            family = kind(PREFIX + metric.name, metric.help, labels=metric.labels)
+            family = kind(name, metric.help, labels=metric.labels)
             for labels, value in sorted(samples[metric.name].items()):
                 family.add_metric(list(labels), value)
             yield family
@@ -121,10 +135,14 @@ class WorkerCollector(Collector):
         states = self._table.states.values()
         bands = sum((state.bands() for state in states), Counter[tuple[str, str]]())
         build = (version("accountpulse"), platform.python_version(), self._model_hash)
+        totals = self._totals
+        events: Samples = dict.fromkeys(product(SOURCES, FATES), 0)
+        dead: Samples = dict.fromkeys(product(DEAD_REASONS), 0)
+        made: Samples = dict.fromkeys(product(totals.rules, Severity, [Phase.FIRING]), 0)
         return {
-            "events": {(_source(source), fate): n for (source, fate), n in self._totals.events.items()},
-            "dead_letters": {(reason,): n for reason, n in self._totals.dead.items()},
-            "alert_transitions": {key: n for key, n in self._totals.transitions.items()},  # noqa: C416 - widens the key
+            "events": events | {(_source(source), fate): n for (source, fate), n in totals.events.items()},
+            "dead_letters": dead | {(reason,): n for reason, n in totals.dead.items()},
+            "alert_transitions": made | {key: n for key, n in totals.transitions.items()},  # noqa: C416 - widens the key
             "accounts": {(): sum(state.accounts for state in states)},
             "scores": {key: n for key, n in bands.items()},  # noqa: C416
             "build_info": {build: 1},
@@ -135,10 +153,6 @@ class WorkerCollector(Collector):
         return {
             "score_age_seconds": _age(flush.scored_at),
             "commit_age_seconds": _age(flush.committed_at),
-            "flushes": {(): flush.flushes},
-            "flush_seconds": {(): flush.flush_seconds},
-            "batches": {(): intake.batches},
-            "batch_seconds": {(): intake.batch_seconds},
             "uncommitted_records": {(): intake.uncommitted},
             "partitions": {(): len(self._table.states)},
             "recovery_rows_left": {(): self._rows_left()},

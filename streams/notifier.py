@@ -13,15 +13,20 @@ from collections.abc import AsyncIterator, Sequence
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
+from alerts import route_tree
+from alerts.route import Router
 from alerts.sinks.base import Sink, SinkUnavailableError, load
+from alerts.sinks.slack import Slack
 from alerts.sinks.stdout import Stdout
 from alerts.sinks.webhook import Webhook
 from streams.clock import wall_ms
 from streams.delivery_log import RedisDeliveryLog, connect
 from streams.kafka_clients import client_arguments
+from streams.notifier_metrics import Metrics
 from streams.probes import ProbeServer, Readiness
 from streams.settings import Settings
-from streams.sink_consumer import Metrics, SinkConsumer
+from streams.settings import Slack as SlackSettings
+from streams.sink_consumer import SinkConsumer
 from streams.topics import partition_counts
 
 
@@ -41,11 +46,26 @@ def create_sinks(settings: Settings, installed: Sequence[str] = ()) -> list[Sink
         sinks.append(Stdout(sys.stdout, as_json=settings.log_format == "json"))
     if webhook := settings.sinks.webhook:
         sinks.append(Webhook(webhook.url, webhook.secret, timeout=webhook.timeout, now_ms=wall_ms))
+    if slack := settings.sinks.slack:
+        sinks.append(create_slack(slack))
     sinks += [load(name) for name in installed]
     names = [sink.name for sink in sinks]
     if len(set(names)) < len(names):
         raise SinkUnavailableError(f"two sinks share a name: {', '.join(names)}")
     return sinks
+
+
+def create_slack(slack: SlackSettings) -> Slack:
+    """The Slack sink of the settings."""
+    return Slack(
+        slack.token, slack.channel, base_url=slack.base_url, timeout=slack.timeout, interval=slack.interval
+    )
+
+
+def read_routes(settings: Settings) -> route_tree.Tree | None:
+    """The routes file of the settings, or None if they name none. Raises OSError, RoutesError."""
+    path = settings.sinks.routes
+    return None if path is None else route_tree.parse(path.read_text("utf-8"))
 
 
 async def run(
@@ -56,16 +76,23 @@ async def run(
     Raises:
         KafkaError: Kafka cannot be reached at the start, or a dead letter cannot be written.
         MissingTopicError: Topics are not there yet.
-        OSError: A certificate file is unusable, or the port of the probes is taken.
+        OSError: A certificate or the routes file is unusable, or the port of the probes is taken.
+        RoutesError: The routes file is wrong.
     """
+    router = Router(read_routes(settings))
     log = RedisDeliveryLog(
-        connect(settings.redis), prefix=settings.redis.prefix, days=settings.sinks.log_days
+        connect(settings.redis),
+        prefix=settings.redis.prefix,
+        days=settings.sinks.log_days,
+        receipt_days=settings.sinks.receipt_days,
     )
     try:
         await _require_topics(settings)
         async with _producer(settings) as producer:
             metrics = Metrics(registry)
-            feeds = [SinkConsumer(settings, sink, log, producer, metrics=metrics) for sink in sinks]
+            feeds = [
+                SinkConsumer(settings, sink, log, producer, metrics=metrics, router=router) for sink in sinks
+            ]
             async with _probes(settings, feeds, registry), asyncio.TaskGroup() as group:
                 for feed in feeds:
                     group.create_task(feed.run(stop))

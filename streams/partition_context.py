@@ -22,6 +22,8 @@ class Totals:
     """Reason to records."""
     transitions: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """(rule, severity, phase) to alerts."""
+    rules: Sequence[str] = ()
+    """Names of the rules that are on."""
     ticks: int = 0
     published: int = 0
 

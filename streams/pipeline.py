@@ -27,7 +27,7 @@ from streams.dead_letters import DeadLetter, encode
 from streams.folding import Folding
 from streams.partition_context import Context
 from streams.publication import publish
-from streams.source_queue import SourceQueue, ceil_tick
+from streams.source_queue import Position, SourceQueue, ceil_tick
 from streams.ticking import run_tick, tick_lines
 
 _BLOCK = 512
@@ -61,8 +61,8 @@ class Partition:
     def resume(self, source: int, metadata: str) -> None:
         """Continue behind a committed offset: its metadata says how far this source's clock and the ticks were."""
         if metadata:
-            newest, tick = msgspec.json.decode(metadata, type=tuple[int, int])
-            self._queues[source].resume(newest)
+            tick, position = msgspec.json.decode(metadata, type=tuple[int, Position])
+            self._queues[source].resume(position)
             self.clock_ms = max(self.clock_ms, tick)
 
     def seen(self, source: int) -> int:
@@ -78,9 +78,7 @@ class Partition:
         heapq.heapify(self._due)
         if store.n:
             self.as_of = int(store.hot["tick"][: store.n].max())
-            self.clock_ms = max(self.clock_ms, self.as_of)
-        if store.n:
-            self._folding.tell(self.context.alerts.takeover(store, self.clock_ms))
+            self._folding.tell(self.context.alerts.takeover(store, max(self.clock_ms, self.as_of)))
 
     # -- input ----------------------------------------------------------------------------------------------------
 
@@ -220,13 +218,18 @@ class Partition:
 
     def _evaluate(self, rows: Int64, tick: int) -> None:
         store, context = self.store, self.context
-        alerts, f, e = run_tick(store, rows, context.scorer, context.alerts, tick)
+        alerts, f, e = run_tick(store, rows, context.scorer, context.alerts, tick, self._live(tick))
         self._folding.tell(alerts)
         if context.tick_log is not None:
             context.tick_log(tick_lines(store, rows, f, e, context.model_hash))
         pending = rows[store.hot["due"][rows] != UNSET]
         for row, due in zip(pending.tolist(), store.hot["due"][pending].tolist(), strict=True):
             heapq.heappush(self._due, (due, row))
+
+    def _live(self, tick: int) -> dict[str, bool]:
+        """Which feeds speak: the quiet of an account means something only then."""
+        oldest = tick - self.context.scorer.model.liveness_hours * HOUR
+        return {name: q.heard(tick) >= max(oldest, 0) for name, q in zip(SOURCES, self._queues, strict=True)}
 
     # -- output ---------------------------------------------------------------------------------------------------
 
@@ -248,7 +251,7 @@ class Partition:
         """Source to (offset to commit, metadata to commit with it), for sources of which something was taken."""
         tick = self.clock_ms
         return {
-            source: (queue.next_offset, msgspec.json.encode((queue.taken_newest, tick)).decode())
+            source: (queue.next_offset, msgspec.json.encode((tick, queue.position)).decode())
             for source, queue in enumerate(self._queues)
             if queue.next_offset != UNSET
         }
@@ -259,8 +262,6 @@ class Partition:
             return
         rows = np.flatnonzero(self.store.mark[: self.store.n] & LOOK)
         for start in range(0, len(rows), _BLOCK):
-            if self._ticking:
-                return
             if self._ticking:  # the rest is looked at after the tick
                 return
             records = publish(self.store, rows[start : start + _BLOCK], self.context.scorer, self.as_of)

@@ -29,15 +29,16 @@ def publish(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[Score
     ended = store.hot["flags"][rows] & ENDED != 0
     out = _publish_ended(store, rows[ended], scorer, as_of)
     live = rows[~ended]
-    stands = np.where(store.mark[live] & SCORE != 0, as_of, store.hot["tick"][live])
-    for tick in np.unique(stands).tolist():
-        out += _publish_live(store, live[stands == tick], scorer, as_of if tick == UNSET else tick)
+    tick = store.hot["tick"][live]
+    stands = np.where((store.mark[live] & SCORE != 0) | (tick == UNSET), np.maximum(as_of, tick), tick)
+    for day in np.unique(stands // DAY).tolist():
+        of_day = stands // DAY == day
+        out += _publish_live(store, live[of_day], scorer, stands[of_day])
     return out
 
 
-def _publish_live(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[ScoreRecord]:
-    if not len(rows):
-        return []
+def _publish_live(store: Store, rows: Int64, scorer: Scorer, as_of: Int64) -> list[ScoreRecord]:
+    """Those whose scores stand at ticks of one day."""
     f, e = rescore(store, rows, scorer, as_of, Cause.EVENTS)
     store.mark[rows] &= ~np.uint8(LOOK)
     hot = store.hot
@@ -45,7 +46,7 @@ def _publish_live(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list
     moved |= (
         (f.hot["band"] != f.hot["pub_band"])
         | (e.coverage != f.hot["pub_coverage"])
-        | (f.hot["pub_day"] < as_of // DAY)
+        | (f.hot["pub_day"] < f.today)
     )
     at = np.flatnonzero(moved)
     some = rows[at]
@@ -54,7 +55,7 @@ def _publish_live(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list
     for name in ("score", "coverage", "band", "contribution"):
         hot[f"pub_{name}"][some] = hot[name][some]
     hot["event_part"][some] = 0
-    hot["pub_day"][some] = as_of // DAY
+    hot["pub_day"][some] = f.today
     store.mark[some] |= ROW
     return records
 

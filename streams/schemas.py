@@ -29,7 +29,7 @@ _OUTPUTS: Final[dict[str, tuple[str, type[Struct], str]]] = {
     "alerts": (
         "alert",
         Alert,
-        "Alert phases, at least once; `(id, phase)` identifies each. Key: account_id.",
+        "Alert phases, at least once; `(id, phase, revision)` identifies each. Key: account_id.",
     ),
     "dead-letters": (
         "dead-letter",

@@ -10,8 +10,9 @@ import os
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -135,13 +136,41 @@ class Webhook(_WithSecretFiles):
     timeout: Annotated[float, Field(gt=0)] = 10.0
 
 
+class Slack(_WithSecretFiles):
+    """A Slack app that posts with its bot token (scope chat:write; chat:write.public spares the invitations)."""
+
+    token: SecretStr
+    channel: Annotated[str, Field(min_length=1, max_length=80)]
+    """Default channel, by id or name: for what no route sends elsewhere, and where another channel is unknown."""
+    base_url: str = "https://slack.com/api/"
+    timeout: Annotated[float, Field(gt=0)] = 10.0
+    interval: Annotated[float, Field(ge=0)] = 1.0
+    """Seconds between two messages to one channel, as Slack asks for."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _encrypted(cls, url: str) -> str:
+        parts = urlsplit(url)
+        loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and loopback)):
+            raise ValueError(
+                "must be an https URL (http only for a loopback address): the token travels with it"
+            )
+        return url
+
+
 class Sinks(_Strict):
     """Delivery channels; one consumer group each."""
 
     stdout: bool = False
     webhook: Webhook | None = None
+    slack: Slack | None = None
+    routes: Path | None = None
+    """A routes file: who hears of what. Without one everything goes to every sink."""
     log_days: Annotated[int, Field(ge=1)] = 14
     """How long the delivery log remembers what was sent."""
+    receipt_days: Annotated[int, Field(ge=1)] = 180
+    """How long it remembers where a message was posted, to come back to it when the alert changes or resolves."""
 
 
 class Probes(_Strict):
@@ -150,6 +179,15 @@ class Probes(_Strict):
     host: str = "0.0.0.0"  # noqa: S104 - it is there to be scraped
     port: Annotated[int, Field(ge=0, le=65535)] = 9108
     """0 picks a free port (printed in the log)."""
+
+
+class View(_Strict):
+    """The Redis view: how it is written, and when readers are warned."""
+
+    batch: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """Records in one transaction, which Redis runs in one piece."""
+    stale_after: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds without a sign of life of the role after which readers are warned."""
 
 
 class Settings(BaseSettings):
@@ -172,6 +210,7 @@ class Settings(BaseSettings):
     engine: Engine = Engine()
     sinks: Sinks = Sinks()
     probes: Probes = Probes()
+    view: View = View()
 
     @classmethod
     def settings_customise_sources(

@@ -22,18 +22,22 @@ from aiokafka import (
     TopicPartition,
 )
 from aiokafka.errors import KafkaError
-from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from alerts.delivery import HOUR_MS, Deliverer, DeliveryLog, Fate
-from alerts.model import decode_alert
+from alerts.delivery import HOUR_MS, Deliverer, DeliveryLog
+from alerts.model import Alert, decode_alert
+from alerts.route import Router
+from alerts.sending import Fate, Sender
 from alerts.sinks.base import Sink, SinkError
 from streams import dead_letters
 from streams.clock import wall_ms
 from streams.kafka_clients import client_arguments
+from streams.notifier_metrics import Metrics, cause
 from streams.settings import Settings
 
-MAX_IN_FLIGHT: Final = 256
-"""Alerts of one sink between fetch and fate."""
+MAX_IN_FLIGHT: Final = 2048
+"""Alerts of one sink between fetch and fate; those that wait for their group are among them."""
+LOUD_S: Final = 30.0
+"""Between two errors in the log about credentials that a receiver refuses."""
 POLL_S: Final = 0.2
 COMMIT_S: Final = 1.0
 DRAIN_S: Final = 5.0
@@ -41,27 +45,6 @@ DRAIN_S: Final = 5.0
 _DAY_MS: Final = 24 * HOUR_MS
 _MALFORMED: Final = "malformed"
 logger = structlog.get_logger(__name__)
-
-
-class Metrics:
-    """What the notifier counts; labels are sinks and fates, never accounts."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.deliveries = Counter(
-            "accountpulse_deliveries", "Alerts by sink and fate.", ["sink", "fate"], registry=registry
-        )
-        self.retries = Counter(
-            "accountpulse_delivery_retries",
-            "Attempts that failed and are repeated.",
-            ["sink"],
-            registry=registry,
-        )
-        self.waiting = Gauge(
-            "accountpulse_deliveries_waiting",
-            "Alerts read and not yet delivered.",
-            ["sink"],
-            registry=registry,
-        )
 
 
 class Prefix:
@@ -98,6 +81,7 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         producer: AIOKafkaProducer,
         *,
         metrics: Metrics,
+        router: Router | None = None,
     ) -> None:
         self._settings = settings
         self.sink = sink.name
@@ -105,11 +89,14 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         """Whether the group gave it a place, be it without partitions."""
         self._producer = producer
         self._metrics = metrics
+        metrics.begin(sink.name)
         self._deliverer = Deliverer(
             sink,
+            Sender(sink, on_retry=self._retrying),
             log,
+            router=router,
             cold_start_hours=settings.engine.cold_start_hours,
-            on_retry=self._retrying,
+            on_group=metrics.grouped.labels(sink.name).inc,
         )
         self._prefixes: dict[TopicPartition, Prefix] = {}
         self._fresh: set[TopicPartition] = set()
@@ -117,6 +104,7 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._tasks: dict[asyncio.Task[None], TopicPartition] = {}
         self._failure: BaseException | None = None
         self._next_commit = 0.0
+        self._next_loud = 0.0
         self._consumer = _consumer(settings, sink.name)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -134,6 +122,7 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         finally:
             for task in self._tasks:
                 task.cancel()
+            await self._deliverer.close()
             await self._consumer.stop()
         if self._failure:
             raise self._failure
@@ -200,19 +189,28 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             self._failure = self._failure or error
 
     async def _handle(self, prefix: Prefix, record: ConsumerRecord) -> None:
-        fate, account = _MALFORMED, None
         try:
             alert = decode_alert(record.value or b"")
         except msgspec.DecodeError as error:
             await self._bury(record, _MALFORMED, str(error))
+            self._count(_MALFORMED, None, record)
         else:
-            outcome = await self._deliverer.deliver(alert, record.timestamp)
-            fate, account = outcome.fate.value, alert.account_id
-            if outcome.fate is Fate.UNDELIVERABLE:
-                await self._bury(record, fate, outcome.detail)
-        self._metrics.deliveries.labels(self.sink, fate).inc()
-        logger.info("alert_handled", sink=self.sink, fate=fate, account_id=account, offset=record.offset)
+            await self._deliver(alert, record)
         prefix.finish(record.offset)
+
+    async def _deliver(self, alert: Alert, record: ConsumerRecord) -> None:
+        outcomes = await self._deliverer.deliver(alert, record.timestamp)
+        if refused := [outcome.detail for outcome in outcomes if outcome.fate is Fate.UNDELIVERABLE]:
+            await self._bury(record, Fate.UNDELIVERABLE.value, "; ".join(refused))
+        for outcome in outcomes:
+            self._count(outcome.fate.value, alert, record)
+
+    def _count(self, fate: str, alert: Alert | None, record: ConsumerRecord) -> None:
+        self._metrics.deliveries.labels(self.sink, fate).inc()
+        account, rule = (alert.account_id, alert.rule) if alert else (None, None)
+        logger.info(
+            "alert_handled", sink=self.sink, fate=fate, account_id=account, rule=rule, offset=record.offset
+        )
 
     async def _bury(self, record: ConsumerRecord, reason: str, detail: str) -> None:
         letter = dead_letters.DeadLetter.of(
@@ -229,13 +227,21 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         await self._producer.send_and_wait(topic, dead_letters.encode(letter), key=record.key)
 
     def _retrying(self, error: SinkError) -> None:
-        self._metrics.retries.labels(self.sink).inc()
-        logger.warning("delivery_retry", sink=self.sink, error=str(error), retry_after=error.retry_after)
+        self._metrics.retries.labels(self.sink, cause(error)).inc()
+        if not error.credentials:
+            logger.warning("delivery_retry", sink=self.sink, error=str(error), retry_after=error.retry_after)
+        elif time.monotonic() >= self._next_loud:
+            self._next_loud = time.monotonic() + LOUD_S
+            logger.error(
+                "credentials_refused", sink=self.sink, error=str(error), consequence="all alerts wait"
+            )
 
     async def _settle(self, partitions: Collection[TopicPartition]) -> None:
         """Waits for what is under way, cancels what takes longer, commits."""
         if tasks := [task for task, partition in self._tasks.items() if partition in partitions]:
+            ending = asyncio.create_task(self._deliverer.flush())  # groups do not wait for their time
             _, late = await asyncio.wait(tasks, timeout=DRAIN_S)
+            ending.cancel()
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

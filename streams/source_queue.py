@@ -48,6 +48,15 @@ class Chunk(NamedTuple):
         )
 
 
+class Position(NamedTuple):
+    """Where a source stands after what was taken: event times of all, of those told by a tick, and of the rest."""
+
+    newest: int
+    heard: int
+    ahead: list[tuple[int, int]]
+    """(tick, largest event time) of what was taken and counts from later ticks."""
+
+
 def ceil_tick(ms: int, tick: int) -> int:
     """The first tick at or after a time."""
     return -(-ms // tick) * tick
@@ -63,16 +72,31 @@ class SourceQueue:
         self.newest = UNSET
         """Largest event time fed."""
         self.taken_newest = UNSET
-        """Largest event time taken: travels with the committed offset."""
+        """Largest event time taken."""
+        self._heard = UNSET
+        self._ahead: dict[int, int] = {}
+        """Tick to the largest time of the events taken that count from it, for ticks not asked about yet."""
         self.fed_to = UNSET
         """Last offset fed; UNSET before the first."""
         self.next_offset = UNSET
         """The offset after the last taken record; UNSET before the first."""
         self.queued = 0
 
-    def resume(self, newest: int) -> None:
-        """Continue behind a committed offset, where the largest event time so far was this."""
-        self.newest = self.taken_newest = newest
+    @property
+    def position(self) -> Position:
+        """Where the source stands: travels with the committed offset."""
+        return Position(self.taken_newest, self._heard, sorted(self._ahead.items()))
+
+    def resume(self, position: Position) -> None:
+        """Continue behind a committed offset."""
+        self.newest = self.taken_newest = position.newest
+        self._heard, self._ahead = position.heard, dict(position.ahead)
+
+    def heard(self, tick: int) -> int:
+        """Largest event time among the events taken that count from this tick or an earlier one; UNSET if none."""
+        for counted in [k for k in self._ahead if k <= tick]:
+            self._heard = max(self._heard, self._ahead.pop(counted))
+        return self._heard
 
     def put(self, records: Sequence[Record], decoded: Decoded, rows: Int64) -> None:
         """Append a decoded chunk of records."""
@@ -115,6 +139,9 @@ class SourceQueue:
         self.queued -= at
         self.taken_newest = int(chunk.newest[-1])
         self.next_offset = chunk.end
+        for tick in np.unique(chunk.tick).tolist():
+            newest = int(chunk.times[chunk.tick == tick].max())
+            self._ahead[tick] = max(self._ahead.get(tick, UNSET), newest)
         return chunk
 
     def bound(self, now: int, *, idle: bool) -> int | None:

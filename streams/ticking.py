@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -11,6 +11,7 @@ from alerts.engine import AlertEngine
 from alerts.model import Alert
 from alerts.rules.base import Tick
 from scoring.bands import advance_bands, keep_history, reset_bands
+from scoring.cadence import learn_cadence
 from scoring.evaluate import Evaluation, Scorer, named
 from scoring.facts import Facts
 from scoring.fold.accounts import fill_mrr
@@ -33,23 +34,30 @@ class TickLine(Struct, frozen=True):
 
 
 def run_tick(
-    store: Store, rows: Int64, scorer: Scorer, engine: AlertEngine, tick: int
+    store: Store, rows: Int64, scorer: Scorer, engine: AlertEngine, tick: int, live: Mapping[str, bool]
 ) -> tuple[list[Alert], Facts, Evaluation]:
-    """Evaluate these accounts at a tick: score, history, band, alerts."""
+    """Evaluate these accounts at a tick: score, history, band, alerts. `live` tells which feeds speak."""
     hot = store.hot
     stale = rows[(store.mark[rows] & SCORE != 0) & (hot["tick"][rows] != UNSET)]
-    for last in np.unique(hot["tick"][stale]).tolist():  # what events moved, before the clock moves
-        rescore(store, stale[hot["tick"][stale] == last], scorer, last, Cause.EVENTS)
+    last = hot["tick"][stale]
+    for day in np.unique(
+        last // DAY
+    ).tolist():  # what events moved, each as of its last tick, before the clock moves
+        of_day = last // DAY == day
+        rescore(store, stale[of_day], scorer, last[of_day], Cause.EVENTS)
     f, e = rescore(store, rows, scorer, tick, Cause.CLOCK)
+    new_day = rows[(hot["tick"][rows] == UNSET) | (hot["tick"][rows] // DAY < tick // DAY)]
     keep_history(store, rows, f, e.score)
+    if scorer.model.rules.silence is not None and len(new_day):
+        learn_cadence(store, new_day, tick // DAY, scorer.model.rules.silence)
     changed = advance_bands(store, rows, f, e, scorer.model)
-    alerts = engine.at_tick(Tick(store, rows, f, e))
+    hot["tick"][rows] = hot["passed"][rows] = tick  # alerts show the account as of this tick
+    alerts = engine.at_tick(Tick(store, rows, f, e, live))
     before = f.hot
     changed |= (hot["pending_band"][rows] != before["pending_band"]) | (hot["due"][rows] != before["due"])
     changed |= (hot["last_sub"][rows] != before["last_sub"]).any(axis=1)
     changed |= (before["tick"] == UNSET) | (before["tick"] // DAY < tick // DAY)
     changed |= store.mark[rows] & TOUCHED != 0
-    hot["tick"][rows] = hot["passed"][rows] = tick
     store.mark[rows] &= ~np.uint8(TOUCHED)
     store.mark[rows[changed]] |= ROW | LOOK
     return alerts, f, e

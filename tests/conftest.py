@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import (
     KafkaAddress,
@@ -15,6 +16,8 @@ from tests.servers import (
     required,
 )
 
+settings.register_profile("project", deadline=None)  # a busy machine is no failure
+settings.load_profile("project")
 SERVER_FIXTURES = frozenset({"kafka", "redis_server"})
 
 

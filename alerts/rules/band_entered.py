@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from alerts.model import Evidence, Kind, Severity
-from alerts.rules.base import Tick, Verdict
+from alerts.model import Evidence
+from alerts.rules.base import Level, Tick, Verdict
 from scoring.bands import ceiling_facts
 from scoring.layout import BANDS, DIMENSIONS, MISSING
-from scoring.model import BandEntered as Options
 from scoring.model import Ceilings
-from scoring.times import HOUR, iso
+from scoring.rule_options import BandEntered as Options
+from scoring.times import iso
 
 
-class BandEntered:
-    """Fires while the band is one of the rule's bands; the band has its own hold, so this one needs none."""
+class BandEntered(Level[Options]):
+    """Fires while the band is one of the rule's bands; the band has its own hold, so this one needs none.
+
+    Red below 40 and green from 70 are a usual practitioner's cut (HiperTeam's defaults are the same two).
+    """
 
     name = "band_entered"
-    kind = Kind.RISK
+    when = "the band is one of `bands`"
+    shows = "the band and since when, facts that cap it, the three dimensions that cost most points"
     play = (
         "Call the account's owner: go through the weakest dimension first, agree on one next step and a date."
     )
 
     def __init__(self, options: Options, ceilings: Ceilings) -> None:
+        super().__init__(options)
         self._ceilings = ceilings
-        self.severity = Severity(options.severity)
-        self.hold_ms = options.hold_hours * HOUR
-        self._codes = [BANDS.index(name) for name in options.bands]
+        self._is_one = np.isin(BANDS, options.bands)
 
     def verdict(self, tick: Tick) -> Verdict:
         """Unknown while there is not enough data for a band."""
-        band = tick.store.hot["band"][tick.rows]
-        return Verdict(np.isin(band, self._codes), np.asarray(band != 0))
+        return Verdict(self._is_one[tick.band], tick.scored)
 
     def evidence(self, tick: Tick, i: int) -> list[Evidence]:
         """The band, the facts that cap it, and the dimensions that cost most points."""
-        row, e = tick.store.hot[tick.rows[i]], tick.evaluation
+        row, e = tick.row(i), tick.evaluation
         lost = [
             (int(e.weight[d, i]) * (100_000 - int(e.sub[d, i])), d)
             for d in range(len(DIMENSIONS))

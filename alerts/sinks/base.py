@@ -1,7 +1,8 @@
 """What a delivery channel is, and how one that somebody else wrote is found.
 
 A sink sends one alert or says why not; all it states about a failure is whether trying again can help. Order,
-retries, the delivery log and dead letters are the business of `alerts.delivery` and `streams.notifier`.
+retries, routes, the delivery log and dead letters are the business of `alerts.delivery` and `streams.notifier`.
+A `Messenger` is a sink that can also address channels, combine alerts, and come back to what it posted.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import re
 from importlib.metadata import entry_points
 from typing import Final, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from alerts.model import Alert
 
@@ -25,12 +28,16 @@ class SinkError(Exception):
     Attributes:
         retryable: Whether the same alert may be accepted later.
         retry_after: Seconds the receiver asks to wait, if it said so.
+        credentials: Whether it refuses who we are: nothing can be delivered until somebody mends that.
     """
 
-    def __init__(self, message: str, *, retryable: bool, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retryable: bool, retry_after: float | None = None, credentials: bool = False
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.retry_after = retry_after
+        self.credentials = credentials
 
 
 class SinkUnavailableError(Exception):
@@ -50,6 +57,33 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Releases connections; nothing is sent afterwards."""
+
+
+class Message(Struct, frozen=True):
+    """What a messenger posts: one alert, or several of one receiver in one message.
+
+    With a receipt it belongs to something posted before: the same alert in another phase or revision.
+    """
+
+    alerts: tuple[Alert, ...]
+    channel: str = ""
+    """Empty: the messenger's default."""
+    receipt: str | None = None
+
+
+@runtime_checkable
+class Messenger(Sink, Protocol):
+    """A sink that comes back to what it posted. It is called for many messages at once and paces itself."""
+
+    async def post(self, message: Message) -> str | None:
+        """Posts, or changes what the receipt stands for; returns when the receiver has it, within a minute or so.
+
+        Returns:
+            A receipt, kept with the alerts of the message and handed back with what follows; None keeps the old one.
+
+        Raises:
+            SinkError: As for `send`.
+        """
 
 
 def installed() -> tuple[str, ...]:

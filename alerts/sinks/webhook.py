@@ -1,8 +1,8 @@
 """Alerts as signed HTTP requests.
 
 The receiver computes `signature(secret, timestamp, body)` over the raw body, compares it in constant time
-with `Accountpulse-Signature`, refuses old timestamps, and drops a pair of `Accountpulse-Alert-Id` and
-`Accountpulse-Phase` that it already has.
+with `Accountpulse-Signature`, refuses old timestamps, and drops what it already has of the same
+`Accountpulse-Alert-Id`, `Accountpulse-Phase` and `Accountpulse-Revision`.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ class Webhook:
             "Accountpulse-Signature": signature(self._secret.get_secret_value(), timestamp, body),
             "Accountpulse-Alert-Id": alert.id,
             "Accountpulse-Phase": alert.phase.value,
+            "Accountpulse-Revision": str(alert.revision),
         }
 
     def _retry_after(self, value: str | None) -> float | None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.events import Account, minor_units
 from scoring.fold.outcomes import end
-from scoring.fold.registers import earliest, keep_newest
+from scoring.fold.registers import canonical, earliest, keep_newest
 from scoring.layout import MISSING, MONTHS, TIERS
-from scoring.state import Store
+from scoring.state import News, Store
 from scoring.tail import Tail
-from scoring.times import Int64, month_of, month_of_day
+from scoring.times import DAY, UNSET, Int64, day_start, month_of, month_of_day
 
-_canonical = msgspec.json.Encoder(order="deterministic").encode
 _CREATES: Final = ("created", "signup", "subscription_started")
 _STARTS: Final = ("signup", "subscription_started")
 _ENDS: Final = ("observation_end", "subscription_ended")
@@ -28,12 +26,15 @@ def fold_accounts(store: Store, rows: Int64, events: Sequence[Any], times: Int64
     new = np.ones(len(events), np.bool_)
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
+        renews = tail.value("auto_renew")
         changed = _attributes(tail, event, ts)
+        if tail.value("auto_renew") is False and renews is not False:
+            store.news.append(News("auto_renew_off", row, str(ts), ts))
         changed |= _mrr(store, row, tail, event, ts)
         changed |= _life(store, row, event, ts)
         new[i] = changed
         if changed:
-            _derive(store, row, tail)
+            derive(store, row, tail)
             keep_newest(tail.recent, (ts, event.event_id, f"account {event.action}"))
     return new
 
@@ -47,7 +48,7 @@ def _attributes(tail: Tail, event: Account, ts: int) -> bool:
         if name == "mrr":
             value = minor_units(value, event.currency)
         known = tail.attributes.get(name)
-        if known is None or (ts, _canonical(value)) > (known[0], _canonical(known[1])):
+        if known is None or (ts, canonical(value)) > (known[0], canonical(known[1])):
             tail.attributes[name] = (ts, value)
             changed = True
     return changed
@@ -90,14 +91,21 @@ def _life(store: Store, row: int, event: Account, ts: int) -> bool:
         if told and ts > hot[name][row]:
             hot[name][row] = ts
             changed = True
+            if name == "churn_notice_ts":
+                store.news.append(News("churn_notice", row, str(ts), ts))
     if event.action in _ENDS and event.scope == "account":
         end(store, row, ts)
         changed = True
     return changed
 
 
-def _derive(store: Store, row: int, tail: Tail) -> None:
+def derive(store: Store, row: int, tail: Tail) -> None:
+    """The columns that summarise the attributes of an account."""
     tier, seats, renews = tail.value("tier"), tail.value("seats"), tail.value("auto_renew")
     store.hot["tier"][row] = MISSING if tier is None else TIERS.index(tier)
     store.hot["seats"][row] = seats or 0
     store.hot["auto_renew"][row] = MISSING if renews is None else int(renews)
+    renewal = day_start(tail.value("renewal_date") or "")
+    notice = DAY * (tail.value("notice_days") or 0)
+    store.hot["renewal"][row] = renewal
+    store.hot["deadline"][row] = UNSET if renewal == UNSET else max(renewal - notice, 0)

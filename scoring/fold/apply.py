@@ -9,18 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.events import AnyEvent
-from scoring.fold import invoices, surveys, tickets
+from scoring.fold import engagement, invoices, surveys, tickets
 from scoring.fold.accounts import fold_accounts
+from scoring.fold.milestones import fold_milestones
 from scoring.fold.outcomes import fold_outcomes
+from scoring.fold.overrides import fold_overrides
 from scoring.fold.usage import fold_usage
 from scoring.layout import DAYS, HOT
 from scoring.state import LOOK, ROW, SCORE, Store, column_offset
-from scoring.tail import CLOSED
+from scoring.tail import CLOSED, Tail
 from scoring.times import DAY, Int64
 
-USAGE, TICKET, INVOICE, SURVEY, ACCOUNT, CHURN, RENEWAL = range(7)
-TERM_CODES: Final = range(ACCOUNT)
+USAGE, TICKET, INVOICE, SURVEY, ACCOUNT, CHURN, RENEWAL, ENGAGEMENT, MILESTONE, OVERRIDE, COST = range(11)
+TERM_CODES: Final = frozenset({USAGE, TICKET, INVOICE, SURVEY, ENGAGEMENT, MILESTONE})
 """Types that belong to a term: they can be late, and wait while the account is ended."""
+IN_TERM: Final = np.array([code in TERM_CODES for code in range(COST + 1)])
+"""The same by code."""
 
 
 class Fates(NamedTuple):
@@ -40,7 +44,13 @@ _FOLDS: Final[dict[int, _Fold]] = {
     ACCOUNT: fold_accounts,
     CHURN: fold_outcomes,
     RENEWAL: fold_outcomes,
+    ENGAGEMENT: engagement.fold_engagement,
+    MILESTONE: fold_milestones,
+    OVERRIDE: fold_overrides,
+    COST: fold_outcomes,
 }
+_SEEN_AS: Final = (0, 1, 2, 3, 4, 4, 4, 5, 6, 4, 4)
+"""Code to position in `layout.SEEN`: outcomes, overrides and costs count as account."""
 _HOT8 = HOT.itemsize // 8
 _FIRST = column_offset("first_ts", 8)
 _SEEN = column_offset("last_seen", 8)
@@ -51,7 +61,7 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
 
     Args:
         store: the accounts.
-        code: the event type, USAGE .. RENEWAL.
+        code: the event type, USAGE .. COST.
         rows: row per event.
         events: the events.
         times: milliseconds per event.
@@ -72,7 +82,7 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
     np.minimum.at(
         store.hot8u, rows * _HOT8 + _FIRST, times.view(np.uint64)
     )  # unsigned: UNSET is the largest value
-    np.maximum.at(store.hot8, rows * _HOT8 + (_SEEN + min(code, ACCOUNT)), times)
+    np.maximum.at(store.hot8, rows * _HOT8 + (_SEEN + _SEEN_AS[code]), times)
     new = _FOLDS[code](store, rows, events, times)
     rows = rows[new]
     store.touch(rows)
@@ -81,13 +91,13 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
 
 
 def forget(store: Store) -> None:
-    """Drop closed tickets, closed invoices and answers whose last day has passed; `store.day` was just rolled."""
+    """Drop closed tickets and invoices, answers and contacts whose last day has passed; `store.day` was just rolled."""
     for day in sorted(d for d in store.expiries if d <= store.day):
         for row in store.expiries.pop(day):
             tail = store.tails.get(row)
             if tail is None:
                 continue
-            before = (len(tail.tickets), len(tail.invoices), sum(map(len, tail.surveys.values())))
+            before = _remembered(tail)
             oldest = (store.day - DAYS + 1) * DAY
             tail.tickets = {
                 k: t for k, t in tail.tickets.items() if t.state != CLOSED or t.state_ts >= oldest
@@ -96,8 +106,13 @@ def forget(store: Store) -> None:
             tail.surveys = {
                 kind: {k: a for k, a in by.items() if a.ts >= oldest} for kind, by in tail.surveys.items()
             }
-            if before != (len(tail.tickets), len(tail.invoices), sum(map(len, tail.surveys.values()))):
+            tail.contacts = {k: c for k, c in tail.contacts.items() if c.seen >= oldest}
+            if before != _remembered(tail):
                 refresh(store, row)
+
+
+def _remembered(tail: Tail) -> int:
+    return len(tail.tickets) + len(tail.invoices) + len(tail.contacts) + sum(map(len, tail.surveys.values()))
 
 
 def refresh(store: Store, row: int) -> None:
@@ -106,4 +121,5 @@ def refresh(store: Store, row: int) -> None:
     tickets.derive(store, row)
     invoices.derive(store, row)
     surveys.derive(store, row)
+    engagement.derive(store, row)
     store.mark[row] |= ROW | SCORE | LOOK

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scoring.events import Invoice
 from scoring.fold.registers import Counts, counted, earliest, keep_newest, replace_counts
 from scoring.layout import DAYS
-from scoring.state import Store
+from scoring.state import News, Store
 from scoring.tail import DISPUTED, FAILED, ISSUED, OVERDUE, PAID, REFUNDED, VOIDED, InvoiceState
 from scoring.times import DAY, UNSET, Int64, parse
 
@@ -33,9 +33,12 @@ def fold_invoices(store: Store, rows: Int64, events: Sequence[Any], times: Int64
         known = invoice is not None
         invoice = invoice or InvoiceState()
         before = _counts(invoice) if known else []
+        failures = len(invoice.failed)
         if not merge(invoice, event, ts):
             new[i] = False
             continue
+        if len(invoice.failed) > failures:
+            store.news.append(News("payment_failure", row, event.invoice_id, ts, len(invoice.failed)))
         if not known:
             tail.invoices[event.invoice_id] = invoice
         replace_counts(store, row, before, _counts(invoice))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from scoring.state import Store
 from scoring.times import DAY, UNSET
 
 Counts = list[tuple[str, int]]
 """What something is counted in: (ring, bucket)."""
+canonical: Final = msgspec.json.Encoder(order="deterministic").encode
+"""Canonical JSON: decides between values told at the same time."""
 NOTABLE: Final = 6
 """Notable events kept as evidence."""
 

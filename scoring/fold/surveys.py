@@ -15,6 +15,12 @@ from scoring.state import Store
 from scoring.tail import Answer
 from scoring.times import DAY, UNSET, Int64
 
+DETRACTOR: Final = 60_000
+"""Largest normalised NPS answer of a detractor (6 of 10); Reichheld 2003."""
+PROMOTER: Final = 90_000
+"""Smallest one of a promoter (9 of 10)."""
+TREND_ANSWERS: Final = 4
+"""Answers from which on a trend is told."""
 ANSWERS: Final = 32
 """Answers kept per kind, the newest of as many respondents."""
 
@@ -54,10 +60,22 @@ def derive(store: Store, row: int) -> None:
         answers = surveys.get(kind)
         if not answers:
             hot["survey_n"][slot], hot["survey_mean"][slot], hot["survey_ts"][slot] = 0, 0, UNSET
+            hot["survey_trend"][slot] = 0
             continue
-        times, _, scores = zip(*answers.values(), strict=True)
+        in_order = sorted(answers.items(), key=lambda item: (item[1].ts, item[0]))
+        times, _, scores = zip(*(answer for _, answer in in_order), strict=True)
         hot["survey_n"][slot], hot["survey_ts"][slot] = len(answers), max(times)
         hot["survey_mean"][slot] = sum(scores) // len(answers)
+        hot["survey_trend"][slot] = _trend(scores)
+    nps = surveys.get("nps", {}).values()
+    hot["detractor_ts"] = max((a.ts for a in nps if a.score <= DETRACTOR), default=UNSET)
+    hot["promoter_ts"] = max((a.ts for a in nps if a.score >= PROMOTER), default=UNSET)
     oldest = min((min(by.values()).ts for by in surveys.values() if by), default=UNSET)
     if oldest != UNSET:
         store.expiries[oldest // DAY + DAYS].add(row)
+
+
+def _trend(scores: Sequence[int]) -> int:
+    """Mean of the newer half less that of the older half, oldest first; 0 for too few."""
+    half = len(scores) // 2
+    return sum(scores[-half:]) // half - sum(scores[:half]) // half if len(scores) >= TREND_ANSWERS else 0

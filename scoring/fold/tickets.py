@@ -80,11 +80,14 @@ def _counts(opened: int, complaint: int, reopened: Sequence[int]) -> Counts:
 def derive(store: Store, row: int) -> None:
     """The columns that summarise the tickets of an account, and the day the next one is forgotten."""
     since = closed = UNSET
+    complaints = 0
     for t in store.tails[row].tickets.values():
         if t.state == CLOSED:
             closed = earliest(closed, t.state_ts)
         elif t.priority == URGENT and t.state != UNKNOWN:
             since = earliest(since, t.opened if t.opened != UNSET else t.state_ts)
+        complaints += t.is_open and t.complaint != UNSET
     store.hot["urgent_since"][row] = since
+    store.hot["open_complaints"][row] = complaints
     if closed != UNSET:
         store.expiries[closed // DAY + DAYS].add(row)

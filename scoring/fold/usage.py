@@ -27,6 +27,7 @@ _FEATURES = column_offset("features", 8)
 _USERS = column_offset("users", 8)
 _ACTIVE = column_offset("active", 8)
 _FIRST_VALUE = column_offset("first_value_ts", 8)
+_LAST_ACTIVE = column_offset("last_active", 4)
 _USERS_MAX = column_offset("users_max", 4)
 _ERROR_DAYS = MATRICES["errors"][0]
 _DAY_MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
@@ -61,6 +62,11 @@ _features = _Sketch(FEATURE_BITS)
 _users = _Sketch(USER_BITS)
 
 
+def feature_bit(name: str) -> int:
+    """The bit of the feature sketch that stands for a feature; one in 64 others shares it."""
+    return int(_features.bits([name])[0])
+
+
 def fold_usage(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
     """Fold usage events; returns which were new (not among the last ids of their account)."""
     days = times // DAY
@@ -86,6 +92,8 @@ def _add(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> Non
         at = np.flatnonzero((errors > 0) & (days > store.day - _ERROR_DAYS))
         np.add.at(store.errors_flat, rows[at] * _ERROR_DAYS + days[at] % _ERROR_DAYS, errors[at])
     used = quantity > 0
+    newest = np.flatnonzero(used & (days > store.hot4[rows * _HOT4 + _LAST_ACTIVE]))
+    np.maximum.at(store.hot4, rows[newest] * _HOT4 + _LAST_ACTIVE, days[newest].astype(np.int32))
     word = rows * _HOT8 + _ACTIVE + days % DAYS // 64
     bit = np.left_shift(np.uint64(1), (days % 64).astype(np.uint64))
     _set_bits(store.hot8u, word[used], bit[used])
@@ -144,6 +152,7 @@ def _value_event(store: Store, row: int, ts: int, *, first: bool) -> None:
     if first:
         at = row * _HOT8 + _FIRST_VALUE
         store.hot8u[at] = min(int(store.hot8u[at]), ts)  # unsigned: UNSET is the largest value
+        store.hot["last_value_ts"][row] = max(int(store.hot["last_value_ts"][row]), ts)
 
 
 def _new_ids(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> NDArray[np.bool_]:

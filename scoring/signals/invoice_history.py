@@ -20,8 +20,8 @@ def _known(f: Facts, sub: Int64) -> Int64:
 def overdue(f: Facts, s: Signal) -> Int64:
     """Days the oldest open invoice is past due; full marks if none is."""
     due = f.column("oldest_due")
-    late = (due != UNSET) & (due < f.now)
-    return _known(f, np.where(late, curve((f.now - due) // DAY, s.curve), FULL))
+    late = (due != UNSET) & (due < f.at)
+    return _known(f, np.where(late, curve((f.at - due) // DAY, s.curve), FULL))
 
 
 @signal("window_weeks")

@@ -52,9 +52,7 @@ def regular_users(f: Facts, s: Signal) -> Int64:
 @signal()
 def seat_ratio(f: Facts, s: Signal) -> Int64:
     """Users per seat, in thousandths; the larger of counted users and reported active users."""
-    seats = f.column("seats")
-    users = np.maximum(f.users(), 1000 * f.most_active_users())
-    return np.where((seats > 0) & (users > 0), curve(users // np.maximum(seats, 1), s.curve), MISSING)
+    return np.where(f.seat_ratio != MISSING, curve(f.seat_ratio, s.curve), MISSING)
 
 
 @signal()

@@ -31,7 +31,7 @@ def ticket_volume(f: Facts, s: Signal) -> Int64:
 def urgent_age(f: Facts, s: Signal) -> Int64:
     """Hours the oldest open urgent ticket has been waiting; full marks if there is none."""
     since = f.column("urgent_since")
-    return _known(f, np.where(since == UNSET, FULL, curve((f.now - since) // HOUR, s.curve)))
+    return _known(f, np.where(since == UNSET, FULL, curve((f.at - since) // HOUR, s.curve)))
 
 
 @signal("window_weeks")

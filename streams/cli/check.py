@@ -15,13 +15,15 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 from redis.exceptions import RedisError
 
-from alerts.sinks.base import SinkUnavailableError, installed, load
+from alerts.route_tree import RoutesError
+from alerts.sinks.base import SinkError, SinkUnavailableError, installed, load
 from alerts.sinks.webhook import parse_url
 from streams import topics
 from streams.cli.output import ExitCode, emit_json, printable
 from streams.delivery_log import connect
 from streams.kafka_clients import admin_client
-from streams.settings import PREFIX, Settings
+from streams.notifier import create_slack, read_routes
+from streams.settings import PREFIX, Settings, Slack
 
 DEADLINE_S: Final = 10.0
 """For each of Kafka, topics and Redis."""
@@ -186,11 +188,46 @@ async def _sinks(settings: Settings) -> list[Result]:
         results.append(Result("sinks", Status.OK, "stdout"))
     if settings.sinks.webhook:
         results += await _webhook(settings.sinks.webhook.url)
+    if settings.sinks.slack:
+        results.append(await _slack(settings.sinks.slack))
     if not results:
         text = "no sink is configured: alerts are written to Kafka and nobody hears of them"
-        way_out = "ACCOUNTPULSE_SINKS__WEBHOOK__URL and __SECRET, or ACCOUNTPULSE_SINKS__STDOUT=true"
+        way_out = (
+            "ACCOUNTPULSE_SINKS__SLACK__*, ACCOUNTPULSE_SINKS__WEBHOOK__*, or ACCOUNTPULSE_SINKS__STDOUT=true"
+        )
         results.append(Result("sinks", Status.NOTE, text, way_out))
-    return results
+    return [*results, *_routes(settings)]
+
+
+def _routes(settings: Settings) -> list[Result]:
+    way_out = "correct the file named by ACCOUNTPULSE_SINKS__ROUTES; `accountpulse alerts route` shows it"
+    try:
+        tree = read_routes(settings)
+    except RoutesError as error:
+        return [Result("routes", Status.ERROR, fault, way_out) for fault in str(error).splitlines()]
+    except OSError as error:
+        return [Result("routes", Status.ENVIRONMENT, _words(error), way_out)]
+    if tree is None:
+        return []
+    known = {name for name in ("slack", "webhook", "stdout") if getattr(settings.sinks, name)} | {
+        *installed()
+    }
+    gaps = [Result("routes", Status.WARNING, gap, way_out) for gap in tree.gaps(known)]
+    return gaps or [Result("routes", Status.OK, "the routes file is valid")]
+
+
+async def _slack(slack: Slack) -> Result:
+    """Whose token it is; nothing is posted."""
+    sink = create_slack(slack)
+    try:
+        return Result("sinks", Status.OK, f"slack: the token is for the workspace {await sink.verify()}")
+    except SinkError as error:
+        way_out = (
+            "check ACCOUNTPULSE_SINKS__SLACK__TOKEN, the app's scope chat:write, and the way to slack.com"
+        )
+        return Result("sinks", Status.ENVIRONMENT, f"slack: {error}", way_out)
+    finally:
+        await sink.close()
 
 
 def _installed_sink(name: str) -> Result:

@@ -5,32 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import shutil
 import signal
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from alerts.render import Notification
-from streams.cli.output import ExitCode, complain, printable
-from streams.cli.replay import grid
+from scoring.times import iso
+from streams.cli.output import ExitCode, complain
+from streams.cli.replay import grid, instant
 from streams.clock import wall_ms
 from streams.demo.fleet import Fleet, generate, lines
-from streams.demo.report import alert_lines, summary_lines
+from streams.demo.report import summary
 from streams.demo.roles import Plan
-from streams.demo.run import DemoError, Outcome, Screen, run
-from streams.demo.stories import BY_NAME, SHORTEST_DAYS, STORIES
+from streams.demo.run import DemoError, Outcome, run
+from streams.demo.screens import screen_for
+from streams.demo.stories import NAMES, SHORTEST_DAYS, STORIES
 
-DAYS_A_SECOND: Final = 9
+DAYS_A_SECOND: Final = 10
 INTERRUPTED: Final = 130
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _known(names: list[str]) -> list[str]:
     for name in names:
-        if name not in BY_NAME:
-            raise typer.BadParameter(f"no story {name!r}, known are {', '.join(BY_NAME)}")
+        if name not in NAMES:
+            raise typer.BadParameter(f"no story {name!r}, known are {', '.join(NAMES)}")
     return names
 
 
@@ -48,6 +53,7 @@ def demo(
         ),
     ] = None,
     tick: Annotated[str, typer.Option(help="Grid of the clock.")] = "6h",
+    plain: Annotated[bool, typer.Option("--plain", help="Plain lines, on a terminal too.")] = False,
     kafka: Annotated[
         bool, typer.Option("--kafka", help="A real Apache Kafka instead of the embedded broker.")
     ] = False,
@@ -55,55 +61,53 @@ def demo(
         Path | None,
         typer.Option(help="Only write the events to this file (.gz or plain), for replay and explain."),
     ] = None,
+    end: Annotated[
+        str | None, typer.Option(help="With --events: the last moment of the fleet, now if not given.")
+    ] = None,
 ) -> None:
     """Watch accounts being scored, without any server installed; exits 1 if a story was not told."""
-    fleet = Fleet(wall_ms(), seed, accounts, days, frozenset(without or ()))
+    if end is not None and events is None:
+        raise typer.BadParameter("--end needs --events: a run ends now")
+    last = wall_ms() // 1000 * 1000 if end is None else min(instant(end), wall_ms())
+    fleet = Fleet(last, seed, accounts, days, frozenset(without or ()))
     if events is not None:
         _write(fleet, events)
         return
-    plan = Plan(grid(tick), days, real_kafka=kafka)
+    console = Console(highlight=False)
     try:
-        work = run(fleet, plan, _screen(), seconds=days / DAYS_A_SECOND)
-        outcome = asyncio.run(_until_terminated(work))
+        work = run(fleet, Plan(grid(tick), days, real_kafka=kafka), screen_for(console, plain=plain),
+                   seconds=days / DAYS_A_SECOND)  # fmt: skip
+        outcome = asyncio.run(_until_stopped(work))
     except (KeyboardInterrupt, asyncio.CancelledError):
         complain("stopped; nothing is left behind")
         raise typer.Exit(INTERRUPTED) from None
     except DemoError as error:
         complain(str(error))
         raise typer.Exit(ExitCode.ENVIRONMENT) from None
-    typer.echo("")
-    for line in summary_lines(outcome):
-        typer.echo(printable(line))
-    typer.echo("")
-    for line in _next(fleet):
-        typer.echo(line)
+    _conclude(console, outcome, tick)
     if not outcome.ok:
         raise typer.Exit(ExitCode.FINDING)
 
 
-async def _until_terminated(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """SIGTERM ends the run as Ctrl-C does: whatever was started is stopped."""
+def _conclude(console: Console, outcome: Outcome, tick: str) -> None:
+    """The summary, cut to the terminal, and commands, which are not cut."""
+    for line in (Text(), *summary(outcome), Text()):
+        if console.is_terminal:
+            line.truncate(console.width, overflow="ellipsis")
+        console.print(line, soft_wrap=True)
+    for line in _next(outcome.fleet, tick):
+        console.print(line, soft_wrap=True)
+
+
+async def _until_stopped(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Ctrl-C, SIGTERM and a closed terminal end the run once: whoever insists must not disturb the tidying up."""
     task = asyncio.current_task()
     if task is not None:
-        with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        stop = task.cancel
+        for number in _STOPPING:
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().add_signal_handler(number, lambda: task.cancelling() or stop())
     return await work
-
-
-def _screen() -> Screen:
-    console = Console(stderr=True)
-    status = console.status("")
-
-    def alert(told: Notification) -> None:
-        for line in alert_lines(told):
-            typer.echo(printable(line))
-
-    def progress(day: str) -> None:
-        if console.is_terminal:
-            status.update(f"event time {day}")
-            status.start()
-
-    return Screen(typer.echo, alert, progress)
 
 
 def _write(fleet: Fleet, path: Path) -> None:
@@ -113,12 +117,28 @@ def _write(fleet: Fleet, path: Path) -> None:
     typer.echo(f"{path}: {len(events):,} events")
 
 
-def _next(fleet: Fleet) -> list[str]:
+def _next(fleet: Fleet, tick: str) -> list[Text]:
     chosen = f"--seed {fleet.seed} --accounts {fleet.accounts} --days {fleet.days}"
-    return [
-        "next:",
-        f"  accountpulse demo {chosen} --events fleet.ndjson.gz     the same fleet as a file",
-        "  accountpulse explain acct-0001 fleet.ndjson.gz           why one account has its score",
-        "  accountpulse replay fleet.ndjson.gz                      the same scores without a broker",
-        "  accountpulse demo --without slow_fade                    the same fleet, one story less",
-    ]
+    left_out = "".join(f" --without {name}" for name in sorted(fleet.without))
+    call = _called()
+    told = (
+        (
+            "the same fleet as a file",
+            f"demo {chosen}{left_out} --end {iso(fleet.end)} --events fleet.ndjson.gz",
+        ),
+        ("why one account has its score", f"explain acct-0001 fleet.ndjson.gz --tick {tick}"),
+        ("the same scores and alerts without a broker", f"replay fleet.ndjson.gz --tick {tick}"),
+        ("the same fleet, one story less", "demo --without slow_fade"),
+    )
+    out = [Text("next:", style="bold")]
+    for what, line in told:
+        out += [Text(f"  # {what}", style="grey58"), Text(f"  {call} {line}")]
+    return out
+
+
+def _called() -> str:
+    """How to call the program from here."""
+    if shutil.which("accountpulse"):
+        return "accountpulse"
+    name = Path(sys.argv[0])
+    return sys.argv[0] if name.name == "accountpulse" else f"{sys.executable} -m streams.cli.main"

@@ -1,4 +1,4 @@
-"""`accountpulse explain`: one account's score, band and alerts with their reasons, from files."""
+"""`accountpulse explain`: one account's score, band and alerts with their reasons, from files or the view."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scoring.model import Model
+from streams.cli.account_words import money
+from streams.cli.explain_view import explain_from_view
 from streams.cli.output import ExitCode, complain, emit_json, printable
 from streams.cli.replay import GRACE_MS, existing, grid, instant, progress_of, usable_model
 from streams.clock import wall_ms
@@ -22,38 +25,33 @@ from streams.replay import read_lines
 def explain(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT")],
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="FILE...", help="NDJSON, plain or .gz; - is standard input.", callback=existing
+            metavar="FILE",
+            help="NDJSON, plain or .gz; - is standard input. Without files: what the Redis view says.",
         ),
-    ],
+    ] = None,
     *,
     at: Annotated[
         str | None, typer.Option(help="Explain the last tick up to this time; later events are left out.")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="A model file; without it the package's own.")] = None,
-    tick: Annotated[str, typer.Option(help="Grid of the clock.")] = "1h",
+    tick: Annotated[str | None, typer.Option(help="Grid of the clock, 1h if not given.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Say why an account has its score; exits 1 if no event names it."""
-    until = None if at is None else instant(at)
-    try:
-        with progress_of(read_lines(files)) as lines:
-            found, dead = explain_account(
-                account,
-                lines,
-                usable_model(model),
-                tick_ms=grid(tick),
-                grace_ms=GRACE_MS,
-                now=wall_ms(),
-                until=until,
-            )
-    except UnknownAccountError as error:
-        close = f"; did you mean {', '.join(error.matches)}?" if error.matches else ""
-        complain(f"{error}{close}")
-        raise typer.Exit(ExitCode.FINDING) from None
-    for line in dead:
-        complain(f"{line.file}:{line.line}: {line.reason}: {line.detail}")
+    """Say why an account has its score; exits 1 if it is not known."""
+    if not files:
+        if (at, model, tick) != (None, None, None):
+            raise typer.BadParameter("--at, --model and --tick need files: the view holds the present alone")
+        explain_from_view(account, as_json=json)
+        return
+    found = _from_files(
+        account,
+        existing(files),
+        usable_model(model),
+        tick_ms=grid(tick or "1h"),
+        until=None if at is None else instant(at),
+    )
     if json:
         emit_json(found)
         return
@@ -63,6 +61,23 @@ def explain(
         _show_dimensions(found)
     for text in _rest(found):
         typer.echo(printable(text))
+
+
+def _from_files(
+    account: str, files: list[str], model: Model, *, tick_ms: int, until: int | None
+) -> Explanation:  # fmt: skip
+    try:
+        with progress_of(read_lines(files)) as lines:
+            found, dead = explain_account(
+                account, lines, model, tick_ms=tick_ms, grace_ms=GRACE_MS, now=wall_ms(), until=until
+            )
+    except UnknownAccountError as error:
+        close = f"; did you mean {', '.join(error.matches)}?" if error.matches else ""
+        complain(f"{error}{close}")
+        raise typer.Exit(ExitCode.FINDING) from None
+    for line in dead:
+        complain(f"{line.file}:{line.line}: {line.reason}: {line.detail}")
+    return found
 
 
 def _head(found: Explanation) -> Iterator[str]:
@@ -77,10 +92,9 @@ def _head(found: Explanation) -> Iterator[str]:
     missing = [f"{n} ({d.why_missing})" for n, d in found.dimensions.items() if d.score is None]
     yield f"coverage {r.coverage:.0%}" + (f", without {'; '.join(missing)}" if missing else "")
     if r.mrr is not None:
-        risk = (
-            "" if r.mrr_at_risk is None else f", at risk {r.mrr_at_risk / 100:,.2f} ({r.mrr_at_risk_basis})"
-        )
-        yield f"MRR {r.mrr / 100:,.2f} {r.attributes.get('currency') or ''}{risk}"
+        currency, risk = r.attributes.get("currency"), r.mrr_at_risk
+        at_risk = "" if risk is None else f", at risk {money(risk, currency)} ({r.mrr_at_risk_basis})"
+        yield f"MRR {money(r.mrr, currency)}{at_risk}"
 
 
 def _show_dimensions(found: Explanation) -> None:

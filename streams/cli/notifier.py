@@ -34,12 +34,15 @@ def notifier(
     settings = Settings()
     try:
         sinks = role.create_sinks(settings, sink or ())
+        tree = role.read_routes(settings)
     except (SinkUnavailableError, ValueError) as error:
         complain(str(error))
         raise typer.Exit(ExitCode.ENVIRONMENT) from None
     if not sinks:
-        complain("no sink: set ACCOUNTPULSE_SINKS__WEBHOOK__URL and __SECRET, or __STDOUT, or use --sink")
+        complain("no sink: set ACCOUNTPULSE_SINKS__SLACK__TOKEN and __CHANNEL, or __WEBHOOK__*, or __STDOUT")
         raise typer.Exit(ExitCode.USAGE)
+    for gap in [] if tree is None else tree.gaps({one.name for one in sinks}):
+        complain(f"note: {gap}")
     logs.configure(settings)
     asyncio.run(_serve(settings, sinks))
 

@@ -37,6 +37,9 @@ SOURCE_OF_TYPE: Final[Mapping[str, str]] = {
     "churn": "accounts",
     "renewal": "accounts",
     "engagement": "engagement",
+    "milestone": "engagement",
+    "override": "engagement",
+    "cost": "engagement",
 }
 UNKNOWN_TYPE_SOURCE: Final = "usage"
 """Where an event of unknown type goes: the worker makes it a dead letter with a reason."""

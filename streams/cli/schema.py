@@ -7,21 +7,29 @@ from typing import Annotated
 
 import typer
 
-from streams import schemas
+from streams import event_docs, schemas
 from streams.cli.output import ExitCode, complain
 
 ALL = "all"
+MARKDOWN = "markdown"
 
 
 def schema(
     name: Annotated[
-        str, typer.Argument(metavar="[TYPE|asyncapi|all]", help="An event type, `asyncapi`, or everything.")
+        str,
+        typer.Argument(
+            metavar="[TYPE|asyncapi|all|markdown]",
+            help="An event type, `asyncapi`, everything, or docs/events.md.",
+        ),
     ] = ALL,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write files there instead of printing.")
     ] = None,
 ) -> None:
     """Print the event schemas and the AsyncAPI document."""
+    if name == MARKDOWN:
+        typer.echo(event_docs.markdown(), nl=False)
+        return
     documents = schemas.documents()
     if name != ALL and name not in documents:
         complain(f"no schema {name!r}; there are {', '.join(documents)}, {ALL}")

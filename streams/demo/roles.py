@@ -7,11 +7,12 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import httpx
 
@@ -23,6 +24,7 @@ from streams.servers.process import ServerProcess, ServerUnavailableError, free_
 from streams.servers.redis import RedisServer
 from streams.settings import Engine, Kafka, Redis, Settings, Sinks
 
+T = TypeVar("T")
 READY_S: Final = 40.0
 IDLE_S: Final = 2.5
 
@@ -48,6 +50,8 @@ class Roles:
         self.settings = _settings(plan, "", None)
         self.notifications: Path | None = None
         """The notifier's output; None without a Redis, which its delivery log needs."""
+        self.metrics = ""
+        """Where the worker tells its figures."""
         self._stack = AsyncExitStack()
         self._processes: dict[str, ServerProcess] = {}
 
@@ -74,7 +78,7 @@ class Roles:
     async def _start(self) -> None:
         directory = Path(tempfile.mkdtemp(prefix="accountpulse-demo-"))
         self._stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        redis = await asyncio.to_thread(self._redis)
+        redis = await _in_thread(self._redis)
         self.settings = _settings(self.plan, await self._kafka(), redis)
         roles = ["worker"] if redis is None else ["worker", "notifier"]
         await asyncio.gather(*(self._role(name, directory) for name in roles))
@@ -93,21 +97,34 @@ class Roles:
         if self.plan.real_kafka:
             server = KafkaServer()
             self._stack.callback(server.close)
-            await asyncio.to_thread(server.start)
+            await _in_thread(server.start)
             await topics.create(_settings(self.plan, server.bootstrap, None))
             return server.bootstrap
         names = topics.topic_specs(self.settings)
         embedded = EmbeddedKafka({spec.name: spec.partitions for spec in names})
         self._stack.callback(embedded.close)
-        await asyncio.to_thread(embedded.start)
+        await _in_thread(embedded.start)
         return embedded.bootstrap
 
     async def _role(self, name: str, directory: Path) -> None:
         port = free_port()
         process = ServerProcess(_command(name, self.settings, port), directory / f"{name}.log")
         self._stack.callback(process.kill)  # its state is worth nothing to anybody
-        await asyncio.to_thread(process.start, lambda: _is_ready(port), timeout=READY_S)
+        await _in_thread(lambda: process.start(lambda: _is_ready(port), timeout=READY_S))
         self._processes[name] = process
+        if name == "worker":
+            self.metrics = f"http://127.0.0.1:{port}/metrics"
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """The result of work in a thread. When cancelled, it ends first: nothing is left that started meanwhile."""
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        with suppress(Exception):
+            await future
+        raise
 
 
 def _settings(plan: Plan, bootstrap: str, redis: str | None) -> Settings:

@@ -1,24 +1,28 @@
-"""What comes out: the newest score of every account, and alerts as they are delivered."""
+"""What comes out: scores and alerts from their topics, and what the notifier delivered, into the picture."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
-from alerts.model import Phase, decode_alert
+from alerts.model import decode_alert
 from alerts.render import Notification, notification
-from scoring.record import ScoreRecord
+from streams.demo.picture import Picture
 from streams.kafka_clients import client_arguments
 from streams.settings import Settings
 
-_decode_score: Final = msgspec.json.Decoder(ScoreRecord).decode
+Key = tuple[str, str, int]
 _decode_notification: Final = msgspec.json.Decoder(Notification).decode
 _POLL_S: Final = 0.2
+_SCRAPE_S: Final = 0.5
 _OWN: Final = b"\0"
 """How the keys of the engine's own records begin."""
 
@@ -27,15 +31,19 @@ class Watch:
     """Follows `scores` and `alerts`; shows an alert once the notifier delivered it, without one at once."""
 
     def __init__(
-        self, settings: Settings, delivered: Path | None, show: Callable[[Notification], None]
+        self,
+        settings: Settings,
+        delivered: Path | None,
+        picture: Picture,
+        show: Callable[[Notification], None],
     ) -> None:
-        self.fired: dict[tuple[str, str], Notification] = {}
-        """(alert id, phase) to what was published."""
-        self.shown: dict[tuple[str, str], Notification] = {}
+        self.fired: dict[Key, Notification] = {}
+        """(alert id, phase, revision) to what was published."""
+        self.shown: dict[Key, Notification] = {}
         self._settings = settings
         self._delivered = delivered
+        self._picture = picture
         self._show = show
-        self._scores: dict[bytes, bytes] = {}
         self._read = 0
 
     async def run(self) -> None:
@@ -50,15 +58,10 @@ class Watch:
             consumer.assign(tps)
             await consumer.seek_to_beginning(*tps)
             while True:
-                for records in (await consumer.getmany(timeout_ms=200)).values():
+                for records in (await consumer.getmany(timeout_ms=200, max_records=500)).values():
                     for record in records:
                         self._take(record)
                 self._tail()
-
-    def scores(self) -> dict[str, ScoreRecord]:
-        """The newest score of each account."""
-        records = (_decode_score(value) for value in self._scores.values())
-        return {record.account_id: record for record in records}
 
     async def all_shown(self, seconds: float) -> None:
         """Wait until what was published was shown, at most so many seconds."""
@@ -70,10 +73,10 @@ class Watch:
     def _take(self, record: ConsumerRecord[Any, Any]) -> None:
         if record.topic.endswith("scores"):
             if not record.key.startswith(_OWN):
-                self._scores[record.key] = record.value
+                self._picture.take_score(record.value)
             return
         told = notification(decode_alert(record.value))
-        self.fired[told.id, told.phase] = told
+        self.fired[told.id, told.phase, told.revision] = told
         if self._delivered is None:
             self._tell(told)
 
@@ -90,7 +93,24 @@ class Watch:
                     self._tell(_decode_notification(line))
 
     def _tell(self, told: Notification) -> None:
-        if (told.id, told.phase) not in self.shown:
-            self.shown[told.id, told.phase] = told
-            if told.phase in (Phase.FIRING, Phase.RESOLVED):
-                self._show(told)
+        key = told.id, told.phase, told.revision
+        if key not in self.shown:
+            self.shown[key] = told
+            self._picture.take_alert(told)
+            self._show(told)
+
+
+async def count(metrics: str, picture: Picture) -> None:
+    """Read the worker's own counters again and again, until cancelled; a worker that is busy is asked later."""
+    async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+        while True:
+            with suppress(httpx.HTTPError):
+                picture.take_count(scored((await client.get(metrics)).text))
+            await asyncio.sleep(_SCRAPE_S)
+
+
+def scored(page: str) -> int:
+    """The sum of the counter `accountpulse_events_total`: every event with a fate."""
+    families = text_string_to_metric_families(page)
+    events = (family for family in families if family.name == "accountpulse_events")
+    return int(sum(sample.value for family in events for sample in family.samples if "_total" in sample.name))

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from scoring.events import Account as AccountEvent
-from tests.oracle.entities import Answer, Bucket, Invoice, Ticket, invoice_of, newest_answers, ticket_of
-from tests.oracle.instants import day, month
-from tests.oracle.reading import Event, ends_account, milli, minor, normalised
+from tests.oracle.contacts import Contact, contact_of
+from tests.oracle.entities import Answer, Bucket, Invoice, Ticket, invoice_of, ticket_of
+from tests.oracle.instants import day
+from tests.oracle.milestones import Override
+from tests.oracle.reading import Event
 
 KEPT_DAYS = 128
-KEPT_MONTHS = 14
-KEPT_IDS = 32
-HELD_WHILE_ENDED = ("usage", "ticket", "invoice", "survey")
+OF_A_TERM = ("usage", "ticket", "invoice", "survey", "engagement", "milestone")
+"""Types that can be late, and are held while the account is ended."""
 Attribute = tuple[int, str, Any]
 """Time, canonical JSON of the value, value."""
+
+
+class News(NamedTuple):
+    """Something a fact rule may tell: the event that made it known is that of `at`."""
+
+    rule: str
+    item: str
+    at: int
+    count: int = 1
+
+
+@dataclass
+class Level:
+    """Where a level rule stands; neither pending nor firing: inactive."""
+
+    pending_since: int | None = None
+    firing: bool = False
+    episode: int = 0
+    revision: int = 0
+    band: str = ""
+    """The band last told."""
+
+
+@dataclass
+class Item:
+    """A fact that was told."""
+
+    at: int
+    firing: bool = True
 
 
 @dataclass
@@ -27,6 +54,9 @@ class Standing:
 
     score: int | None = None
     coverage: int = 0
+    tier: str = ""
+    weights: dict[str, int] = field(default_factory=dict)
+    """Of the enabled dimensions."""
     dimensions: dict[str, int | None] = field(default_factory=dict)
     band: int = 0
     previous_band: int | None = None
@@ -35,11 +65,12 @@ class Standing:
     pending_since: int | None = None
     last_sub: dict[str, int] = field(default_factory=dict)
     history: dict[int, int | None] = field(default_factory=dict)
-    episodes: Counter[str] = field(default_factory=Counter)
-    rule_since: dict[str, int] = field(default_factory=dict)
-    firing: set[str] = field(default_factory=set)
-    complaints: set[str] = field(default_factory=set)
-    """Tickets whose complaint alert fires."""
+    limits: dict[str, int | None] = field(default_factory=dict)
+    """Days without a sign of life that are silence, by source."""
+    limits_day: int | None = None
+    levels: dict[str, Level] = field(default_factory=lambda: defaultdict(Level))
+    items: dict[str, dict[str, Item]] = field(default_factory=lambda: defaultdict(dict))
+    """Facts told, by rule and item."""
 
 
 @dataclass
@@ -51,14 +82,25 @@ class Term:
     created_ts: int | None = None
     last_seen: dict[str, int] = field(default_factory=dict)
     usage: list[Event] = field(default_factory=list)
+    engagement: list[Event] = field(default_factory=list)
+    milestones: list[Event] = field(default_factory=list)
     tickets: dict[str, list[Event]] = field(default_factory=dict)
     invoices: dict[str, list[Event]] = field(default_factory=dict)
+    contacts: dict[str, list[Event]] = field(default_factory=dict)
     answers: dict[str, dict[str, Answer]] = field(default_factory=lambda: defaultdict(dict))
     forgotten: Counter[Bucket] = field(default_factory=Counter)
     """What tickets and invoices that are no longer remembered were counted in."""
-    new_complaints: dict[str, int] = field(default_factory=dict)
-    """Ticket to the time of the event that made it a complaint."""
+    news: list[News] = field(default_factory=list)
+    """What became known since the last tick, in the order of folding."""
     standing: Standing = field(default_factory=Standing)
+
+
+class Remembered(NamedTuple):
+    """What is known of tickets, invoices and contacts, by id."""
+
+    tickets: dict[str, Ticket]
+    invoices: dict[str, Invoice]
+    contacts: dict[str, Contact]
 
 
 @dataclass
@@ -74,15 +116,19 @@ class AccountRow:
     ended_ts: int | None = None
     churn_notice_ts: int | None = None
     auto_renew_on_ts: int | None = None
-    recent_ids: list[tuple[str, int]] = field(default_factory=list)
+    override: Override | None = None
+    recent_ids: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
+    """Type to ids and days of its newest applied events."""
     fence: dict[int, int] = field(default_factory=dict)
     folded: set[tuple[int, int]] = field(default_factory=set)
     """Source and offset of every event seen."""
     was_ended: bool = False
     """Whether it was ended at the last tick it was evaluated at."""
+    as_of: int = -1
+    """The last tick it was evaluated at."""
     version: int = 0
     """Grows with every change, so that sums can be remembered until the next."""
-    entities: tuple[int, dict[str, Ticket], dict[str, Invoice]] | None = None
+    entities: tuple[int, Remembered] | None = None
 
     @property
     def exists(self) -> bool:
@@ -93,130 +139,24 @@ class AccountRow:
     def is_ended(self) -> bool:
         return self.ended_ts is not None and (self.started_ts is None or self.ended_ts >= self.started_ts)
 
+    @property
+    def gave_notice(self) -> bool:
+        """Whether a churn notice stands: neither a new start nor auto-renew came after it."""
+        revoked = max(-1 if t is None else t for t in (self.started_ts, self.auto_renew_on_ts))
+        return self.churn_notice_ts is not None and self.churn_notice_ts > revoked
+
     def attribute(self, name: str) -> Any:
         """The present value of an attribute, None if never said."""
         return self.attributes[name][2] if name in self.attributes else None
 
-    def remembered(self) -> tuple[dict[str, Ticket], dict[str, Invoice]]:
-        """Tickets and invoices as they stand; worked out once for every version."""
+    def remembered(self) -> Remembered:
+        """Tickets, invoices and contacts as they stand; worked out once for every version."""
         if self.entities is None or self.entities[0] != self.version:
             tickets = {key: ticket_of(events) for key, events in self.term.tickets.items()}
             invoices = {key: invoice_of(events) for key, events in self.term.invoices.items()}
-            self.entities = (self.version, tickets, invoices)
-        return self.entities[1:]
-
-
-def apply(row: AccountRow, event: Event) -> bool:
-    """Fold an event into the account; False if nothing was left to apply."""
-    new = FOLDS[event.kind](row, event)
-    term, seen_as = row.term, "account" if event.kind == "outcome" else event.kind
-    term.first_ts = _extreme(min, term.first_ts, event.time)
-    term.last_seen[seen_as] = _extreme(max, term.last_seen.get(seen_as), event.time)
-    row.version += 1
-    return new
-
-
-def _usage(row: AccountRow, event: Event) -> bool:
-    pair = (event.event_id, day(event.time))
-    if pair in row.recent_ids:
-        return False
-    row.recent_ids = [*row.recent_ids, pair][-KEPT_IDS:]
-    row.term.usage.append(event)
-    return True
-
-
-def _ticket(row: AccountRow, event: Event) -> bool:
-    key = event.body["ticket_id"]
-    events = row.term.tickets.get(key, [])
-    before, after = ticket_of(events), ticket_of([*events, event])
-    if before == after:
-        return False
-    if before.complaint_ts is None and after.complaint_ts is not None:
-        row.term.new_complaints[key] = event.time
-    row.term.tickets[key] = [*events, event]
-    return True
-
-
-def _invoice(row: AccountRow, event: Event) -> bool:
-    key = event.body["invoice_id"]
-    events = row.term.invoices.get(key, [])
-    if events and invoice_of(events) == invoice_of([*events, event]):
-        return False
-    row.term.invoices[key] = [*events, event]
-    return True
-
-
-def _survey(row: AccountRow, event: Event) -> bool:
-    body, answers = event.body, row.term.answers[event.body["kind"]]
-    response = body.get("response_id") or event.event_id
-    respondent = body.get("respondent_id") or response
-    answer = (event.time, response, normalised(body) or 0)
-    present = answers.get(respondent)
-    if present is not None and answer[:2] <= present[:2]:
-        return False
-    kept = newest_answers({**answers, respondent: answer})
-    row.term.answers[body["kind"]] = kept
-    return kept != answers
-
-
-def _account(row: AccountRow, event: Event) -> bool:
-    before = _registers(row)
-    for name in AccountEvent.ATTRIBUTES:
-        if event.body.get(name) is not None:
-            value = _attribute_value(name, event.body)
-            said = (event.time, json.dumps(value, ensure_ascii=False), value)
-            row.attributes[name] = max(row.attributes.get(name, said), said, key=lambda v: v[:2])
-    if event.body.get("mrr") is not None:
-        _add_mrr(row, event)
-    action = event.body["action"]
-    if action in ("created", "signup", "subscription_started"):
-        row.term.created_ts = _extreme(min, row.term.created_ts, event.time)
-    if action in ("signup", "subscription_started"):
-        row.started_ts = _extreme(max, row.started_ts, event.time)
-    if action == "churn_notice":
-        row.churn_notice_ts = _extreme(max, row.churn_notice_ts, event.time)
-    if event.body.get("auto_renew") is True:
-        row.auto_renew_on_ts = _extreme(max, row.auto_renew_on_ts, event.time)
-    return _registers(row) != before
-
-
-def _extreme(which: Callable[[int, int], int], known: int | None, time: int) -> int:
-    return time if known is None else which(known, time)
-
-
-def _registers(row: AccountRow) -> tuple[Any, ...]:
-    times = (row.term.created_ts, row.started_ts, row.churn_notice_ts, row.auto_renew_on_ts)
-    return (*times, dict(row.attributes), dict(row.mrr))
-
-
-def _attribute_value(name: str, body: dict[str, Any]) -> Any:
-    value = body[name]
-    if name == "mrr":
-        return minor(value, body.get("currency"))
-    return float(value) if name == "icp_fit" and type(value) is int else value
-
-
-def _add_mrr(row: AccountRow, event: Event) -> None:
-    said = (event.time, minor(event.body["mrr"], event.body.get("currency")))
-    which = month(event.time)
-    row.mrr[which] = max(row.mrr.get(which, said), said)
-    row.mrr = {m: row.mrr[m] for m in sorted(row.mrr)[-KEPT_MONTHS:]}
-
-
-def _outcome(row: AccountRow, event: Event) -> bool:
-    if ends_account(event.body):
-        row.ended_ts = _extreme(max, row.ended_ts, event.time)
-    return True
-
-
-FOLDS: dict[str, Callable[[AccountRow, Event], bool]] = {
-    "usage": _usage,
-    "ticket": _ticket,
-    "invoice": _invoice,
-    "survey": _survey,
-    "account": _account,
-    "outcome": _outcome,
-}
+            contacts = {key: contact_of(events) for key, events in self.term.contacts.items()}
+            self.entities = (self.version, Remembered(tickets, invoices, contacts))
+        return self.entities[1]
 
 
 def new_term(row: AccountRow) -> None:
@@ -229,19 +169,20 @@ def new_term(row: AccountRow) -> None:
 def forget(row: AccountRow, today: int) -> None:
     """Drop what is remembered no longer on a new day; what it counted stays."""
     before, term = today - KEPT_DAYS, row.term
-    tickets, invoices = row.remembered()
-    known: list[tuple[str, Ticket | Invoice, dict[str, list[Event]]]]
-    known = [(key, ticket, term.tickets) for key, ticket in tickets.items()]
-    known += [(key, invoice, term.invoices) for key, invoice in invoices.items()]
-    for key, entity, events in known:
+    known = row.remembered()
+    counted: list[tuple[str, Ticket | Invoice, dict[str, list[Event]]]]
+    counted = [(key, ticket, term.tickets) for key, ticket in known.tickets.items()]
+    counted += [(key, invoice, term.invoices) for key, invoice in known.invoices.items()]
+    for key, entity, events in counted:
         if entity.forgotten(before):
             term.forgotten.update(entity.buckets())
             del events[key]
             row.version += 1
+    for key, contact in known.contacts.items():
+        if contact.forgotten(before):
+            del term.contacts[key]
+            row.version += 1
     for kind, answers in term.answers.items():
-        term.answers[kind] = {who: answer for who, answer in answers.items() if day(answer[0]) > before}
-
-
-def usage_milli(event: Event) -> int:
-    """What a usage event counts, in milli-units."""
-    return milli(event.body.get("quantity", 1))
+        kept = {who: answer for who, answer in answers.items() if day(answer[0]) > before}
+        row.version += len(kept) != len(answers)
+        term.answers[kind] = kept

@@ -30,17 +30,20 @@ def tier(facts: Facts, model: Model) -> str:
     return str(model.get("default_tier", "low_touch"))
 
 
-def enabled(facts: Facts, now: int, model: Model) -> dict[str, int]:
+def enabled(facts: Facts, now: int, model: Model, which: str) -> dict[str, int]:
     """Weights of the dimensions that count for this tier and age."""
-    is_new, which = facts.age(now) < model["lifecycle"]["onboarding_days"], tier(facts, model)
+    is_new = facts.age(now) < model["lifecycle"]["onboarding_days"]
     fits = {name: d for name, d in model["dimensions"].items() if d.get("onboarding", False) == is_new}
     weights = {name: d["weight"].get(which, 0) for name, d in fits.items()}
     return {name: weight for name, weight in weights.items() if weight > 0}
 
 
-def sub_score(facts: Facts, now: int, dimension: dict[str, Any]) -> int | None:
+def sub_score(facts: Facts, now: int, dimension: dict[str, Any], which: str) -> int | None:
     """Weighted mean of the signals that are not missing."""
-    told = [(o["weight"], SIGNALS[name](facts, now, o)) for name, o in dimension["signals"].items()]
+    told = [
+        (o["weight"], SIGNALS[name](facts, now, o | {"tier": which}))
+        for name, o in dimension["signals"].items()
+    ]
     return mean([(weight, sub) for weight, sub in told if sub is not None])
 
 
@@ -57,8 +60,10 @@ def score_of(weights: dict[str, int], subs: SubScores) -> int | None:
 
 def evaluate(row: AccountRow, facts: Facts, now: int, model: Model) -> None:
     """Advance what the ticks decide about an account that is not ended, but for alerts."""
-    standing, weights = row.term.standing, enabled(facts, now, model)
-    subs = {name: sub_score(facts, now, model["dimensions"][name]) for name in weights}
+    standing, which = row.term.standing, tier(facts, model)
+    weights = enabled(facts, now, model, which)
+    standing.tier, standing.weights = which, weights
+    subs = {name: sub_score(facts, now, model["dimensions"][name], which) for name in weights}
     standing.dimensions = dict.fromkeys(model["dimensions"]) | subs
     standing.score = score_of(weights, subs)
     seen = sum(weight for name, weight in weights.items() if subs[name] is not None)
@@ -97,8 +102,7 @@ def by_score(band: int, score: int, up: int, limits: dict[str, int]) -> int:
 def ceilings(row: AccountRow, facts: Facts, now: int, wanted: dict[str, Any]) -> list[int]:
     """The bands that facts do not let the account rise above."""
     holds = []
-    others = max(-1 if t is None else t for t in (row.started_ts, row.auto_renew_on_ts))
-    if "churn_notice" in wanted and row.churn_notice_ts is not None and row.churn_notice_ts > others:
+    if "churn_notice" in wanted and row.gave_notice:
         holds.append(BANDS.index(wanted["churn_notice"]))
     if "auto_renew_off" in wanted and row.attribute("auto_renew") is False:
         holds.append(BANDS.index(wanted["auto_renew_off"]))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from alerts.engine import AlertEngine
+from alerts.machine import Code
 from alerts.model import Alert, decode_alert
 from scoring.bands import velocity
 from scoring.evaluate import Scorer, named
@@ -16,25 +19,36 @@ from scoring.events import SOURCES
 from scoring.facts import Facts
 from scoring.layout import (
     BANDS,
+    CADENCES,
+    COMMUNITY_TRACKED,
+    CONTACTS_TRACKED,
     DIMENSIONS,
     ENDED,
+    HELP_TRACKED,
     HISTORY_DAYS,
+    MARKETING_TRACKED,
+    MILESTONES_TRACKED,
     MISSING,
     RINGS,
+    SEEN,
+    SPONSORS_TRACKED,
+    SURVEY_KINDS,
     VALUE_TRACKED,
     WEEK_SLOTS,
     WEEKS,
 )
 from scoring.model import Model
+from scoring.record import score_records
 from scoring.state import Store
-from scoring.tail import Tail
-from scoring.times import DAY, UNSET
+from scoring.tail import ContactState, LevelState, Tail
+from scoring.times import DAY, UNSET, parse
 from streams.partition_context import Context
 from streams.pipeline import Partition
 from streams.ticking import TickLine
 
 STATES = ("opened", "reopened", "closed")
 STATUSES = ("issued", "payment_failed", "overdue", "disputed", "paid", "refunded", "voided")
+ROLE_NAMES = ("user", "champion", "executive")
 PRIORITIES = ("low", "normal", "high", "urgent")
 
 
@@ -45,7 +59,10 @@ class Told:
     context: Context
     partition: Partition
     lines: dict[tuple[str, str], TickLine] = field(default_factory=dict)
-    alerts: dict[tuple[str, str], Alert] = field(default_factory=dict)
+    alerts: dict[tuple[str, str, int], Alert] = field(default_factory=dict)
+    """By id, phase and revision; the first told."""
+    tellings: Counter[tuple[str, str, int, int]] = field(default_factory=Counter)
+    """How often an id, phase, revision and time was told."""
     rewrites: int = 0
     crashes: int = 0
     replayed: int = 0
@@ -121,7 +138,8 @@ def _flush(told: Told, changelog, committed, random: Random, *, scores: bool) ->
     blocks = list(p.row_blocks())
     for _, value in p.drain_alerts():
         alert = decode_alert(value)
-        told.alerts.setdefault((alert.id, alert.phase), alert)
+        told.tellings[alert.id, alert.phase.value, alert.revision, alert.at] += 1
+        told.alerts.setdefault((alert.id, alert.phase, alert.revision), alert)
     p.drain_dead_letters()
     for block in blocks:
         changelog.update(block)
@@ -139,6 +157,20 @@ def accounts(partition: Partition) -> dict[str, dict[str, Any]]:
     }
 
 
+def shown_overrides(partition: Partition) -> dict[str, dict[str, Any]]:
+    """What the score records of the last tick show beside the score."""
+    store, scorer = partition.store, partition.context.scorer
+    shown: dict[str, dict[str, Any]] = {}
+    for row in range(store.n):
+        rows = np.array([row])
+        facts = Facts(store, rows, max(int(store.hot["tick"][row]), 0))
+        record = score_records(store, rows, np.array([0]), facts, scorer.evaluate(facts), scorer)[0]
+        if record.override is not None:
+            told = msgspec.structs.asdict(record.override)
+            shown[record.account_id] = told | {"expires_at": parse(record.override.expires_at)}
+    return shown
+
+
 def _none(value: int) -> int | None:
     return None if value == UNSET else int(value)
 
@@ -148,6 +180,11 @@ def _ring(store: Store, row: int, name: str) -> dict[int, int]:
     newest = store.day // days
     cells = getattr(store, matrix)[row]
     return {b: int(v) for b in range(newest - size + 1, newest + 1) if (v := cells[offset + b % size])}
+
+
+def _days(store: Store, row: int, slot: int) -> list[int]:
+    words = store.hot["active"][row, slot]
+    return [d for d in range(store.day - 127, store.day + 1) if int(words[d % 128 // 64]) >> d % 64 & 1]
 
 
 def _bits(words: np.ndarray) -> list[int]:
@@ -168,8 +205,8 @@ def _account(partition: Partition, row: int) -> dict[str, Any]:
     score = hot["score"].astype(np.int64).reshape(1)
     today = tick // DAY
     return {
-        **{name: _ring(store, row, name) for name in ("usage", "errors", "tickets", "complaints", "reopens", "late", "failures", "disputes")},
-        "active": [d for d in range(store.day - 127, store.day + 1) if int(hot["active"][d % 128 // 64]) >> d % 64 & 1],
+        **{name: _ring(store, row, name) for name in RINGS},
+        "active": _days(store, row, 0), "engaged": _days(store, row, 1),
         "users": {w: bits for w in weeks if (bits := _bits(hot["users"][w % WEEK_SLOTS]))},
         "features": {w: bits for w in weeks if (bits := _bits(hot["features"][w % WEEK_SLOTS : w % WEEK_SLOTS + 1]))},
         "users_max": {w: int(n) for w in weeks if (n := hot["users_max"][w % WEEK_SLOTS])},
@@ -180,7 +217,7 @@ def _account(partition: Partition, row: int) -> dict[str, Any]:
         "mrr_months": {m: v for m, (_, v) in sorted(tail.mrr_months.items())},
         "term": int(hot["term"]), "ended": ended,
         "first_ts": _none(hot["first_ts"]),
-        "last_seen": {n: int(ts) for n, ts in zip(("usage", "ticket", "invoice", "survey", "account"), hot["last_seen"], strict=False) if ts != UNSET},
+        "last_seen": {n: int(ts) for n, ts in zip(SEEN, hot["last_seen"], strict=False) if ts != UNSET},
         "first_value_ts": _none(hot["first_value_ts"]), "value_tracked": bool(hot["flags"] & VALUE_TRACKED),
         "created_ts": _none(hot["created_ts"]), "started_ts": _none(hot["started_ts"]), "ended_ts": _none(hot["ended_ts"]),
         "churn_notice_ts": _none(hot["churn_notice_ts"]), "auto_renew_on_ts": _none(hot["auto_renew_on_ts"]),
@@ -194,8 +231,56 @@ def _account(partition: Partition, row: int) -> dict[str, Any]:
         "last_sub": {n: int(v) for n, v in zip(DIMENSIONS, hot["last_sub"], strict=True) if v != MISSING},
         "history": {d: int(v) for d in range(today - HISTORY_DAYS + 1, today + 1) if tick != UNSET and not ended and (v := hot["history"][d % HISTORY_DAYS]) != MISSING},
         "velocity_7d": velocity(store, rows, tick, score, 7)[0], "velocity_28d": velocity(store, rows, tick, score, 28)[0],
-        "episodes": {rule: s.episode for rule, s in sorted(tail.levels.items()) if s.episode},
+        "levels": {rule: _level(s) for rule, s in sorted(tail.levels.items()) if s.episode},
+        "limits": {n: int(v) for n, v in zip(CADENCES, hot["silence_days"], strict=True) if v},
         "fence": {SOURCES[s]: int(o) for s, o in enumerate(hot["fence"]) if o != UNSET},
+        **_people(hot, tail), **_plans(hot, tail),
+    }  # fmt: skip
+
+
+def _people(hot, tail: Tail) -> dict[str, Any]:
+    flags = {
+        "contacts": CONTACTS_TRACKED, "sponsors": SPONSORS_TRACKED, "help": HELP_TRACKED,
+        "marketing": MARKETING_TRACKED, "community": COMMUNITY_TRACKED,
+    }  # fmt: skip
+    return {
+        "last_active": _none(hot["last_active"][0]), "last_engaged": _none(hot["last_active"][1]),
+        "contact_map": {name: _contact(c) for name, c in sorted(tail.contacts.items())},
+        **{f"{name}_tracked": bool(hot["flags"] & flag) for name, flag in flags.items()},
+        "two_way_ts": _none(hot["two_way_ts"]), "sponsors": int(hot["sponsors"]), "sponsor_ts": _none(hot["sponsor_ts"]),
+        "contact_ts": [int(ts) for ts in hot["contact_ts"] if ts != UNSET],
+    }  # fmt: skip
+
+
+def _plans(hot, tail: Tail) -> dict[str, Any]:
+    told = {
+        name: tail.registers.get(name, (UNSET, UNSET))[0] for name in ("onboarding_due", "goal", "goal_due")
+    }
+    o = tail.override
+    return {
+        "milestones_tracked": bool(hot["flags"] & MILESTONES_TRACKED),
+        "last_value_ts": _none(hot["last_value_ts"]), "onboarded_ts": _none(hot["onboarded_ts"]),
+        **{name: [ts, int(hot[name])] if (ts, hot[name]) != (UNSET, UNSET) else None for name, ts in told.items()},
+        "declined_ts": _none(hot["declined_ts"]), "strategy_ts": _none(hot["strategy_ts"]),
+        "renewal": _none(hot["renewal"]), "deadline": _none(hot["deadline"]),
+        "override": None if o is None else {"ts": o.ts, "value": o.value, "reason": o.reason, "author": o.author, "expires_at": o.expires},
+        "detractor_ts": _none(hot["detractor_ts"]), "promoter_ts": _none(hot["promoter_ts"]),
+        "trends": {k: int(t) for k, t, n in zip(SURVEY_KINDS, hot["survey_trend"], hot["survey_n"], strict=True) if n >= 4},
+        "open_complaints": int(hot["open_complaints"]),
+    }  # fmt: skip
+
+
+def _level(s: LevelState) -> dict[str, Any]:
+    firing = s.phase in (Code.FIRING, Code.NO_DATA)
+    told = {"revision": s.revision, "band": BANDS[s.band]} if firing else {}
+    return {"episode": s.episode, "firing": firing, **told}
+
+
+def _contact(c: ContactState) -> dict[str, Any]:
+    return {
+        "role_ts": _none(c.role_ts), "role": None if c.role < 0 else ROLE_NAMES[c.role],
+        "departed_ts": _none(c.departed_ts), "departed": None if c.departed_ts == UNSET else c.departed,
+        "reply_ts": _none(c.reply), "seen_ts": c.seen,
     }  # fmt: skip
 
 

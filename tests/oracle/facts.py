@@ -12,10 +12,22 @@ from functools import cached_property
 
 import xxhash
 
-from tests.oracle.account import KEPT_DAYS, AccountRow, usage_milli
+from tests.oracle.account import KEPT_DAYS, AccountRow
+from tests.oracle.contacts import (
+    HELP,
+    SENIOR,
+    is_contact,
+    is_outbound,
+    is_reply,
+    newest_replies,
+    present_sponsors,
+    rings_of,
+    told_role,
+)
 from tests.oracle.entities import Bucket, Invoice, Ticket
 from tests.oracle.instants import DAY, day, month, week
-from tests.oracle.reading import Event
+from tests.oracle.milestones import milestones_of
+from tests.oracle.reading import Event, milli
 
 KEPT_ERROR_DAYS = 32
 KEPT_WEEKS = 32
@@ -23,6 +35,11 @@ SKETCH_WEEKS = 5
 FEATURE_BITS = 64
 USER_BITS = 256
 WEEKLY = ("complaints", "reopens", "late", "failures", "disputes")
+TOUCHES = ("outreach", "replies", "senior_replies", "help", "marketing", "community")
+KEPT_TOUCH_WEEKS = 16
+SURVEYS = ("nps", "csat", "ces")
+DETRACTOR, PROMOTER = 60_000, 90_000
+TREND_ANSWERS = 4
 
 Ring = dict[int, int]
 Sketches = dict[int, set[int]]
@@ -38,6 +55,11 @@ def features_of(event: Event) -> set[str]:
     counted = {name for name, value in (event.body.get("counts") or {}).items() if value > 0}
     single = event.body.get("feature")
     return counted if single is None else counted | {single}
+
+
+def usage_milli(event: Event) -> int:
+    """What a usage event counts, in milli-units."""
+    return milli(event.body.get("quantity", 1))
 
 
 class Totals:
@@ -56,17 +78,37 @@ class Totals:
             which, n = week(event.time), event.body.get("active_users") or 0
             self.users_max[which] = max(self.users_max.get(which, 0), n)
         self.feature_ever = bool(features)
-        self.value_tracked = any(e.body.get("value_event") is not None for e in events)
-        self.first_value_ts = min((e.time for e in events if e.body.get("value_event")), default=None)
-        self.tickets, self.invoices = row.remembered()
+        self.last_active = max((which for which, amount in self.usage.items() if amount), default=None)
+        self.milestones = milestones_of(row.term.milestones)
+        values = [e.time for e in events if e.body.get("value_event")] + [*self.milestones.values]
+        self.first_value_ts, self.last_value_ts = min(values, default=None), max(values, default=None)
+        self.value_tracked = bool(values) or any(e.body.get("value_event") is not None for e in events)
+        self.tickets, self.invoices, self.contacts = row.remembered()
         buckets: Counter[Bucket] = Counter(row.term.forgotten)
         for ticket in self.tickets.values():
             buckets.update(ticket.buckets())
         for invoice in self.invoices.values():
             buckets.update(invoice.buckets())
-        self.rings: dict[str, Ring] = {name: {} for name in ("tickets", *WEEKLY)}
+        self._engage(row.term.engagement, buckets)
+        self.rings: dict[str, Ring] = {name: {} for name in ("tickets", *WEEKLY, *TOUCHES)}
         for (name, place), n in buckets.items():
             self.rings[name][place] = n
+
+    def _engage(self, events: list[Event], buckets: Counter[Bucket]) -> None:
+        """What was told of conversations, help, marketing and community."""
+        channels = {e.body["channel"] for e in events}
+        self.contacts_tracked = any(is_contact(e) for e in events)
+        self.help_tracked = not channels.isdisjoint(HELP)
+        self.marketing_tracked = "marketing" in channels
+        self.community_tracked = "community" in channels
+        self.sponsors_tracked = any(told_role(e) in SENIOR for e in events)
+        self.engaged = sorted({day(e.time) for e in events if not is_outbound(e)})
+        self.two_way_ts = max((e.time for e in events if is_reply(e)), default=None)
+        self.sponsors = len(present_sponsors(self.contacts))
+        replies = [c.reply_ts for c in present_sponsors(self.contacts) if c.reply_ts is not None]
+        self.sponsor_ts = max(replies, default=None)
+        self.contact_ts = newest_replies(self.contacts)
+        buckets.update((ring, week(e.time)) for e in events for ring in rings_of(e))
 
 
 @dataclass(frozen=True)
@@ -96,9 +138,15 @@ class Facts:
         return sorted(self.usage)
 
     @cached_property
+    def engaged(self) -> list[int]:
+        """Days with a touch that was not the vendor's alone."""
+        return [which for which in self.totals.engaged if which > self.today - KEPT_DAYS]
+
+    @cached_property
     def rings(self) -> dict[str, Ring]:
-        """What tickets and invoices are counted in: `tickets` by day, the others by week."""
+        """What is counted one by one: `tickets` by day, the others by week."""
         oldest = dict.fromkeys(WEEKLY, self.this_week - KEPT_WEEKS) | {"tickets": self.today - KEPT_DAYS}
+        oldest |= dict.fromkeys(TOUCHES, self.this_week - KEPT_TOUCH_WEEKS)
         return {name: _after(oldest[name], ring) for name, ring in self.totals.rings.items()}
 
     @cached_property
@@ -130,6 +178,37 @@ class Facts:
         """The first time at which an invoice still open is, or was, to be paid."""
         return min((due for i in self.totals.invoices.values() if (due := _due(i)) is not None), default=None)
 
+    @cached_property
+    def open_complaints(self) -> int:
+        """Open tickets that are complaints."""
+        tickets = self.totals.tickets.values()
+        return sum(ticket.is_open and ticket.complaint_ts is not None for ticket in tickets)
+
+    def newest_answer(self, kind: str, low: int = 0, high: int = 100_000) -> int | None:
+        """The time of the newest kept answer of a kind with a score from low to high."""
+        answers = self.row.term.answers.get(kind, {}).values()
+        return max((time for time, _, score in answers if low <= score <= high), default=None)
+
+    @cached_property
+    def detractor_ts(self) -> int | None:
+        return self.newest_answer("nps", high=DETRACTOR)
+
+    @cached_property
+    def promoter_ts(self) -> int | None:
+        return self.newest_answer("nps", low=PROMOTER)
+
+    @cached_property
+    def trends(self) -> dict[str, int]:
+        """Newer half against older half of the kept answers, of the kinds with enough of them."""
+        trends = {}
+        for kind in SURVEYS:
+            answers = self.row.term.answers.get(kind, {})
+            ranked = sorted((time, who, score) for who, (time, _, score) in answers.items())
+            scores, half = [score for _, _, score in ranked], len(ranked) // 2
+            if len(scores) >= TREND_ANSWERS:
+                trends[kind] = sum(scores[-half:]) // half - sum(scores[:half]) // half
+        return trends
+
     def seen(self, kind: str) -> bool:
         """Whether an event of this kind was ever applied in this term."""
         return kind in self.row.term.last_seen
@@ -144,15 +223,31 @@ class Facts:
         key = (name, n, skip)
         if key not in self.windows:
             ring = {"usage": self.usage, "errors": self.errors}.get(name) or self.rings.get(name, {})
-            last = (self.this_week if name in WEEKLY else self.today) - skip
+            last = (self.this_week if name in WEEKLY + TOUCHES else self.today) - skip
             self.windows[key] = sum(amount for place, amount in ring.items() if last - n < place <= last)
         return self.windows[key]
 
     def age(self, now: int) -> int:
         """Days since the account came to be, as far as known."""
+        return 0 if self.row.term.first_ts is None else (now - self.created_or_first) // DAY
+
+    @property
+    def created_or_first(self) -> int:
+        """When the account came to be, as far as known."""
         created, first = self.row.term.created_ts, self.row.term.first_ts
         since = first if created is None else created
-        return 0 if since is None else (now - since) // DAY
+        return -1 if since is None else since
+
+    @property
+    def touched_ts(self) -> int:
+        """When the customer last spoke; if never, when the account came to be."""
+        reply = self.totals.two_way_ts
+        return self.created_or_first if reply is None else max(reply, self.created_or_first)
+
+    def onboarding_due(self, days: int) -> int:
+        """Until when the account was to be onboarded, some days after it came to be unless told."""
+        said = self.totals.milestones.onboarding_due
+        return self.created_or_first + days * DAY if said is None else said[1]
 
     @property
     def seats(self) -> int:

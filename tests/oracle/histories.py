@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
+from tests.oracle.arcs import ARCS, Arc, brief, pulse, rhythm
+from tests.oracle.cast import NATURAL_SOURCE, Body, Cast
 from tests.oracle.instants import DAY, EPOCH, HOUR, MINUTE, SECOND, millis
+from tests.oracle.models import random_model
 from tests.oracle.reading import FUTURE, LogRecord
-from tests.oracle.stories import NATURAL_SOURCE, Body, Cast, bodies
+from tests.oracle.stories import bodies
 
 BASE = millis("2026-01-01")
 BAD_TIMES = ("2026-02-30T12:00:00Z", "2026-01-01T12:00:00.000", "2026-01-01T25:00:00+00:00")
@@ -36,6 +39,7 @@ class Scenario:
     grace: int
     until: int | None
     days: int
+    model: dict[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,15 @@ def scenario(seed: int, *, density: str | None = None, events: int = 150) -> Sce
         "sparse": (random.randint(100, 200), DAY),
     }[density]
     grace = random.choice((0, 500, 1, 30 * SECOND, MINUTE, HOUR))
-    records = history(seed, days=days, tick=tick, grace=grace, events=events, accounts=random.randint(1, 5))
+    accounts = random.randint(1, 5)
+    arcs = random.choice((0, 2, 3, 4))
+    records = history(seed, days=days, tick=tick, grace=grace, events=events, accounts=accounts, arcs=arcs)
     end = max(record.timestamp for record in records)
     until = random.choice(
         (None, None, end // tick * tick, (end // tick + 1) * tick + random.choice((0, DAY, 9 * DAY)))
     )
-    return Scenario(seed, records, tick, grace, until, days)
+    model = random_model(Random(f"model {seed}"), days)
+    return Scenario(seed, records, tick, grace, until, days, model)
 
 
 def history(
@@ -73,7 +80,7 @@ def history(
     days: int = 10,
     tick: int = HOUR,
     grace: int = 500,
-    stray: float = 0.0,
+    arcs: int = 2,
     rejects: float = 0.05,
     start: int | None = None,
 ) -> list[LogRecord]:
@@ -86,22 +93,58 @@ def history(
         days: over how many days the events happen (late ones reach back further).
         tick: grid in ms whose boundaries times like to fall on.
         grace: ms that feeds are shuffled within.
-        stray: share of events on a source that is not the usual one of their type.
+        arcs: how many long stories are told beside what happens at random.
         rejects: share of records that are none.
         start: ms; else a random day.
     """
     random = Random(f"history {seed}")
     first = BASE + random.randint(0, 700) * DAY if start is None else start
     cast = Cast.random(random, accounts, first, first + days * DAY)
-    arrivals = _anchors(cast)
-    while len(arrivals) < events:
-        time = _moment(random, cast, tick)
-        for body in bodies(random, cast, time):
-            source = random.randrange(6) if random.random() < stray else NATURAL_SOURCE[body["type"]]
+    arrivals, told = _anchors(cast), _arcs(random, cast, arcs)
+    while told or len(arrivals) < events:
+        told = told or list(bodies(random, cast, _moment(random, cast, tick)))
+        for body in told:
+            source = _source(cast, body)
             arrivals += _sent(random, cast, body, source, grace)
             if random.random() < rejects:
                 arrivals.append(_reject(random, cast, body, source))
-    return _logged(random, arrivals)
+        told = []
+    return _logged(random, _without_outage(random, cast, arrivals))
+
+
+def _arcs(random: Random, cast: Cast, number: int) -> list[Body]:
+    """Long stories, each of one account, in a calm history."""
+    if not number:
+        return []
+    cast.weights["ending"] = random.choice((0, 0, 1))
+    if len(cast.accounts) > 1 and random.random() < 0.7:
+        cast.busy = cast.accounts[:-1]
+    chosen = [random.choice(ARCS) for _ in range(number)]
+    chosen += [pulse] if rhythm in chosen or random.random() < 0.4 else []
+    places = {pulse: 0, rhythm: -1, brief: -1}
+    told = []
+    for arc in chosen:
+        place = places.get(arc, random.randrange(len(cast.accounts)))
+        told += arc(Arc(random, cast, cast.accounts[place]))
+    return told
+
+
+def _source(cast: Cast, body: Body) -> int:
+    """The usual source of a type; where strays are, some engagement of nobody in particular comes elsewhere."""
+    anonymous = body["type"] == "engagement" and "contact_id" not in body and "role" not in body
+    if cast.strays and anonymous and int(body["event_id"][1:]) % 3 == 0:
+        return int(body["event_id"][1:]) % 5
+    return NATURAL_SOURCE[body["type"]]
+
+
+def _without_outage(random: Random, cast: Cast, arrivals: list[_Arrival]) -> list[_Arrival]:
+    """Sometimes one feed tells nothing for a good while."""
+    if random.random() < 0.7:
+        return arrivals
+    span, source = cast.last - cast.first, random.choice((0, 5))
+    start = cast.first + int(span * random.uniform(0.4, 0.7))
+    end = start + int(span * random.uniform(0.1, 0.3))
+    return [a for a in arrivals if a.source != source or not start <= a.at < end]
 
 
 def _anchors(cast: Cast) -> list[_Arrival]:
@@ -131,12 +174,16 @@ def _moment(random: Random, cast: Cast, tick: int) -> int:
 
 def _sent(random: Random, cast: Cast, body: Body, source: int, grace: int) -> list[_Arrival]:
     """The event on its way into the log: late or not, sometimes more than once."""
+    if "arrives" in body:
+        return [_arrival(body, source, body["arrives"])]
     behind = random.choices(list(LATENESS), list(LATENESS.values()))[0](random, grace)
     at = body["time"] + behind
     if behind > 3 * DAY:
         body, at = {**body, "time": body["time"] - behind}, body["time"]
     at = at if at >= cast.first else random.randint(cast.first, cast.last)
     arrivals = [_arrival(body, source, at)]
+    if random.random() < 0.05:
+        arrivals = [replace(arrivals[0], value=enveloped(encoded(body)))]
     if random.random() < 0.12:
         again = random.choice((0, 1, MINUTE, HOUR, DAY, 5 * DAY, 40 * DAY))
         arrivals.append(_arrival(body, source, min(at + again, cast.last + DAY)))
@@ -152,11 +199,25 @@ def _arrival(body: Body, source: int, at: int, key: bytes | None = None) -> _Arr
 
 def encoded(body: Body) -> bytes:
     """The event as JSON; its `time` in ms becomes `ts`, in any form that RFC 3339 allows."""
-    fields = {"ts": rfc3339(body["time"]), **body}
-    del fields["time"]
-    if "due_at" in fields:
-        fields["due_at"] = rfc3339(fields["due_at"])
+    fields: dict[str, Any] = {"ts": rfc3339(body["time"]), **body}
+    for name in ("time", "arrives"):
+        fields.pop(name, None)
+    for name in ("due_at", "expires_at"):
+        if name in fields:
+            fields[name] = rfc3339(fields[name])
     return json.dumps(fields, ensure_ascii=body["time"] % 2 == 0).encode()
+
+
+def enveloped(value: bytes, **changes: Any) -> bytes:
+    """An event inside a CloudEvents envelope that says what the event then leaves out."""
+    data = json.loads(value)
+    envelope = {"specversion": "1.0", "source": "/crm", "id": data.pop("event_id"), "data": data}
+    envelope |= {
+        "subject": data.pop("account_id"),
+        "time": data.pop("ts"),
+        "type": f"com.acme.{data.pop('type')}",
+    }
+    return _json(envelope, **changes)
 
 
 def rfc3339(time: int) -> str:
@@ -178,7 +239,15 @@ def _reject(random: Random, cast: Cast, body: Body, source: int) -> _Arrival:
         lambda: (key, None),
         lambda: (key, random.choice((*NOT_JSON, text[:-1], text + b"}"))),
         lambda: (key, text.ljust((1 << 20) + 1)),
-        lambda: (key, _json(fields, type=random.choice(("purchase", "", "Usage", "engagement")))),
+        lambda: (key, _json(fields, type=random.choice(("purchase", "", "Usage", "Engagement", None, 5)))),
+        lambda: (key, enveloped(text, data=random.choice((None, "text", [], {})))),
+        lambda: (key, enveloped(text, type="com.acme.unheard-of")),
+        lambda: (key, enveloped(text, id=None)),
+        lambda: (key, _json(fields, type="engagement", channel="fax")),
+        lambda: (key, _json(fields, type="milestone", kind="goal_progress", value=100.5)),
+        lambda: (key, _json(fields, type="milestone", kind="goal_progress", due_at=BAD_TIMES[0])),
+        lambda: (key, _json(fields, type="override", reason="", author="a", expires_at=BAD_TIMES[1])),
+        lambda: (key, _json(fields, ts="1969-12-31T23:59:59.999Z")),
         lambda: (key, _json(fields, type="ticket", ticket_id="T1", action="escalated", ts="never")),
         lambda: (key, _json(fields, type="usage", quantity=random.choice(BAD_QUANTITIES), ts=BAD_TIMES[0])),
         lambda: (key, _json(fields, event_id=random.choice(("", None, 5, "x" * 257)))),

@@ -5,19 +5,14 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tests.oracle.cast import NATURAL_SOURCE
 from tests.oracle.histories import encoded
 from tests.oracle.instants import DAY, HOUR, millis
+from tests.oracle.models import DEFAULT_MODEL
 from tests.oracle.reference import LogRecord, Outcome, run
-from tests.oracle.stories import NATURAL_SOURCE
 
-DEFAULT_MODEL: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parents[2] / "scoring" / "models" / "default.yaml").read_text("utf-8")
-)
 NEW_YEAR = millis("2026-01-01")
 """Day 20454, the first of week 2922, of month 672."""
 IDENTITY = [[0, 0], [10**9, 10**9]]
@@ -65,13 +60,14 @@ class Log:
 
 
 def model_of(**dimensions: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The default model with other dimensions (weight 1 each for low_touch), without onboarding and ceilings.
+    """The default model with other dimensions (weight 1 each for low_touch), two rules, no onboarding or ceilings.
 
     A dimension is given by its signals and their options; a signal without a curve shows its x as it is.
     """
     model = copy.deepcopy(DEFAULT_MODEL)
     model["lifecycle"]["onboarding_days"] = 0
     model["ceilings"] = {}
+    model["rules"] = {"band_entered": {"bands": ["red"]}, "complaint": {}}
     model["dimensions"] = {
         name: {
             "weight": {"low_touch": 1, "high_touch": 3},
@@ -87,6 +83,19 @@ def model_of(**dimensions: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def answered(**options: Any) -> dict[str, Any]:
     """A model whose score is the newest csat answer of one respondent, without noticeable decay."""
     return model_of(sentiment={"csat": {"half_life_days": 10**9}}) | options
+
+
+def told_of(
+    log: Log, rule: str, until: str, *, tick: int = DAY, grace: int = 0, **options: Any
+) -> list[tuple[str, str, float]]:
+    """What one rule tells of account a under `answered`: phase, episode, days since the new year."""
+    name = rule.partition("_")[0] if rule.startswith("silence") else rule
+    out = log.told(answered(rules={name: options}), tick=tick, grace=grace, until=until)
+    return [
+        (a["phase"], a["episode"], (a["at"] - NEW_YEAR) / DAY)
+        for a in out.alerts
+        if (a["rule"], a["account_id"], a["revision"]) == (rule, "a", 0)
+    ]
 
 
 def account_of(log: Log, until: str | None = None, *, tick: int = DAY, grace: int = 0) -> dict[str, Any]:

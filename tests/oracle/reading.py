@@ -6,13 +6,17 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from scoring.events import ANY_SCALE, CURRENCY_DIGITS, DEFAULT_SCALES
 from tests.oracle.instants import EPOCH, MINUTE
 from tests.oracle.schema import ACTIONS, KNOWN_TYPES, fits_schema
 
+MORE_TIMES = {"invoice": ("due_at",), "milestone": ("due_at",), "override": ("expires_at",)}
+"""Fields beside `ts` that hold a time."""
+ENVELOPE = {"specversion": "", "id": "event_id", "subject": "account_id", "time": "ts", "type": "type"}
+"""Attributes of an envelope and the field each stands in for."""
 MAX_VALUE = 1024 * 1024
 FUTURE = 10 * MINUTE
 RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
@@ -56,8 +60,9 @@ def read(record: LogRecord, belongs_here: BelongsHere | None = None) -> Event:
     if not fits_schema(body):
         raise RejectedError("invalid")
     stamp = instant(body["ts"])
-    if body.get("due_at") is not None and body["type"] == "invoice":
-        body["due_at"] = instant(body["due_at"])
+    for name in MORE_TIMES.get(body["type"], ()):
+        if body.get(name) is not None:
+            body[name] = instant(body[name])
     if body["type"] == "survey" and normalised(body) is None:
         raise RejectedError("out_of_range")
     if record.key != body["account_id"].encode():
@@ -77,14 +82,35 @@ def _parse(value: bytes | None) -> dict[str, Any]:
         body = json.loads((value or b"").decode(), parse_constant=_no_constant)
     except ValueError as error:
         raise RejectedError("malformed") from error
-    if not isinstance(body, dict) or not isinstance(body.get("type"), str):
+    if not isinstance(body, dict):
         raise RejectedError("invalid")
-    if body["type"] not in KNOWN_TYPES:
+    if "specversion" in body and not _is_event(body):
+        body = _unwrapped(body)
+    if not _is_known(body.get("type")):
         raise RejectedError("unknown_type")
     action = body.get("action")
     if body["type"] in ACTIONS and isinstance(action, str) and action not in ACTIONS[body["type"]]:
         raise RejectedError("unknown_action")
     return body
+
+
+def _is_known(name: object) -> bool:
+    return isinstance(name, str) and name in KNOWN_TYPES
+
+
+def _is_event(body: dict[str, Any]) -> bool:
+    return _is_known(body.get("type")) and fits_schema(body)
+
+
+def _unwrapped(envelope: dict[str, Any]) -> dict[str, Any]:
+    """The event in a CloudEvents envelope; raises RejectedError("invalid") if it cannot be one."""
+    attributes = {name: envelope[name] for name in ENVELOPE if name in envelope}
+    if not isinstance(envelope.get("data"), dict) or not all(isinstance(v, str) for v in attributes.values()):
+        raise RejectedError("invalid")
+    said = {ENVELOPE[name]: value for name, value in attributes.items() if name != "specversion"}
+    if "type" in said:
+        said["type"] = said["type"].split(".")[-1]
+    return {**said, **envelope["data"]}
 
 
 def _no_constant(name: str) -> None:
@@ -112,10 +138,13 @@ def instant(text: str) -> int:
         raise RejectedError("bad_timestamp")
     date, clock, fraction, zone = match.groups()
     try:
-        moment = datetime.fromisoformat(f"{date}T{clock}{'+00:00' if zone in 'Zz' else zone}").astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+        moment = datetime.fromisoformat(f"{date}T{clock}{'+00:00' if zone in 'Zz' else zone}")
+    except ValueError as error:
         raise RejectedError("bad_timestamp") from error
-    return (moment - EPOCH) // timedelta(milliseconds=1) + int((fraction or "0").ljust(3, "0")[:3])
+    time = (moment - EPOCH) // timedelta(milliseconds=1) + int((fraction or "0").ljust(3, "0")[:3])
+    if time < 0:
+        raise RejectedError("bad_timestamp")
+    return time
 
 
 def milli(number: float) -> int:

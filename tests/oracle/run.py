@@ -7,14 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle.account import HELD_WHILE_ENDED, KEPT_DAYS, AccountRow, apply, forget, new_term
-from tests.oracle.alerting import AlertLine, band_rules, new_complaints, settled_complaints, shown_band
+from scoring.events import SOURCES
+from tests.oracle.account import KEPT_DAYS, OF_A_TERM, AccountRow, forget, new_term
+from tests.oracle.alerting import AlertLine, shown_band
 from tests.oracle.bands import Model, due_time, end, evaluate
 from tests.oracle.clock import next_full_hour, schedule
+from tests.oracle.conditions import Situation
 from tests.oracle.exporting import exported
 from tests.oracle.facts import Facts, Totals
+from tests.oracle.folding import apply
 from tests.oracle.instants import HOUR, ceil_tick, day
+from tests.oracle.items import new_facts, settled_facts
+from tests.oracle.levels import level_rules, levels
 from tests.oracle.reading import BelongsHere, Event, LogRecord, RejectedError, read
+from tests.oracle.renewals import renewals
 
 
 @dataclass(frozen=True)
@@ -74,9 +80,12 @@ def run(
 class _Reference:
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.levels = level_rules(model["rules"])
         self.out = Outcome()
         self.rows: dict[str, AccountRow] = {}
         self.known: dict[str, tuple[int, Facts]] = {}
+        self.newest: dict[int, int] = {}
+        """The largest event time that each feed has told so far."""
         self.today = -1
 
     def accepted(self, records: Sequence[LogRecord], partition: BelongsHere | None) -> Iterator[Event]:
@@ -107,12 +116,14 @@ class _Reference:
         new_day, self.today = day(now) > self.today, day(now)
         of_account: dict[str, list[Event]] = defaultdict(list)
         for event in events:
+            self.newest[event.source] = max(self.newest.get(event.source, event.time), event.time)
             of_account[event.account_id].append(event)
         touched = {account_id for account_id, own in of_account.items() if self.fold(account_id, own)}
         if new_day:
             for row in self.rows.values():
                 forget(row, self.today)
-        alerts = [line for account_id in sorted(touched) for line in new_complaints(self.rows[account_id])]
+        rules = self.model["rules"]
+        alerts = [line for name in sorted(touched) for line in new_facts(self.rows[name], rules)]
         for account_id, row in sorted(self.rows.items()):
             due = self.due(row)
             if row.exists and (now % HOUR == 0 or account_id in touched or (due is not None and due <= now)):
@@ -125,12 +136,14 @@ class _Reference:
         held, fates = [], Counter[str]()
         for event in events:
             fate = self.fate(row, event)
-            if fate is None and row.was_ended and event.kind in HELD_WHILE_ENDED:
+            if fate is None and row.was_ended and event.kind in OF_A_TERM:
                 held.append(event)
                 continue
             fate = fate or _applied(row, event)
             fates[fate] += 1
             self.out.fates[event.source, fate] += 1
+        if row.was_ended:
+            row.term.news.clear()
         returned = row.was_ended and not row.is_ended
         if returned:
             new_term(row)
@@ -147,7 +160,7 @@ class _Reference:
             return "replayed"
         row.folded.add((event.source, event.offset))
         row.fence[event.source] = max(row.fence.get(event.source, event.offset), event.offset)
-        if event.kind in HELD_WHILE_ENDED and day(event.time) <= self.today - KEPT_DAYS:
+        if event.kind in OF_A_TERM and day(event.time) <= self.today - KEPT_DAYS:
             return "late"
         return None
 
@@ -166,7 +179,7 @@ class _Reference:
 
     def evaluate(self, row: AccountRow, now: int) -> Iterator[AlertLine]:
         """Score an account at a tick, write its line, decide about alerts."""
-        row.was_ended = row.is_ended
+        row.was_ended, row.as_of = row.is_ended, now
         standing = row.term.standing
         if row.was_ended:
             end(standing, now, self.model)
@@ -174,8 +187,15 @@ class _Reference:
             evaluate(row, self.facts(row), now, self.model)
         said = (standing.score, shown_band(row), standing.coverage, dict(standing.dimensions))
         self.out.ticks.append(TickLine(row.account_id, now, *said))
-        yield from settled_complaints(row, now)
-        yield from band_rules(row, now, self.model["rules"])
+        situation = Situation(row, self.facts(row), now, self.live(now))
+        yield from levels(situation, self.levels)
+        yield from settled_facts(row, now)
+        yield from renewals(row, now, self.model["rules"])
+
+    def live(self, now: int) -> frozenset[str]:
+        """The feeds that told something not too long ago."""
+        oldest = now - self.model["liveness_hours"] * HOUR
+        return frozenset(SOURCES[source] for source, newest in self.newest.items() if newest >= oldest)
 
 
 def _applied(row: AccountRow, event: Event) -> str:

@@ -38,6 +38,7 @@ def _counts(value: object) -> bool:
 
 TEXT, ID, STAMP = _text(), _text(shortest=1), _text(40, 20)
 AMOUNT, COUNT, QUANTITY = _number(-1e12, 1e12), _whole(0, 1_000_000_000), _number(0, 1e9)
+PERCENT = _number(0, 100)
 POSITIVE, ANY_NUMBER = _number(0, float("inf")), _number(float("-inf"), float("inf"))
 SCOPE = _one_of("account", "subscription")
 REASON = _one_of("cancellation", "closure", "non_renewal", "switch")
@@ -58,6 +59,16 @@ REQUIRED: dict[str, dict[str, Check]] = {
     "account": {"action": _one_of(*ACTIONS["account"])},
     "churn": {},
     "renewal": {},
+    "engagement": {
+        "channel": _one_of("meeting", "email", "call", "marketing", "community", "knowledge_base", "training")
+    },
+    "milestone": {
+        "kind": _one_of(
+            "first_value", "onboarding_done", "goal_progress", "feature_declined", "strategy_change"
+        )
+    },
+    "override": {"reason": TEXT, "author": ID, "expires_at": STAMP},
+    "cost": {"kind": _one_of("acquisition", "retention"), "amount": AMOUNT},
 }
 OPTIONAL: dict[str, dict[str, Check]] = {
     "usage": {
@@ -116,6 +127,15 @@ OPTIONAL: dict[str, dict[str, Check]] = {
         **_nullable(TEXT, "currency"),
     },
     "renewal": {"scope": SCOPE, **_nullable(AMOUNT, "mrr"), **_nullable(TEXT, "currency")},
+    "engagement": {
+        **_nullable(_one_of("inbound", "outbound", "two_way"), "direction"),
+        **_nullable(ID, "contact_id"),
+        **_nullable(_one_of("executive", "champion", "user"), "role"),
+        **_nullable(_flag, "departed"),
+    },
+    "milestone": {**_nullable(PERCENT, "value"), **_nullable(STAMP, "due_at")},
+    "override": _nullable(PERCENT, "value"),
+    "cost": _nullable(TEXT, "currency"),
 }
 KNOWN_TYPES = frozenset(REQUIRED)
 

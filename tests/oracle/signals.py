@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.oracle.facts import FEATURE_BITS, USER_BITS, Facts
 from tests.oracle.instants import DAY, HOUR, day
+from tests.oracle.milestones import REACHED
 
 Options = dict[str, Any]
 Signal = Callable[[Facts, int, Options], int | None]
@@ -69,9 +70,15 @@ def regular_users(f: Facts, _now: int, o: Options) -> int | None:
     return curve(regular * 1000 // distinct_users(f), o["curve"])
 
 
-def seat_ratio(f: Facts, _now: int, o: Options) -> int | None:
+def users_per_seat(f: Facts) -> int | None:
+    """The x of seat_ratio, thousandths."""
     users = max(distinct_users(f), 1000 * max(f.users_max.values(), default=0))
-    return curve(users // f.seats, o["curve"]) if f.seats and users else None
+    return users // f.seats if f.seats and users else None
+
+
+def seat_ratio(f: Facts, _now: int, o: Options) -> int | None:
+    ratio = users_per_seat(f)
+    return None if ratio is None else curve(ratio, o["curve"])
 
 
 def activity(f: Facts, now: int, o: Options) -> int | None:
@@ -135,9 +142,78 @@ def mrr_growth(f: Facts, _now: int, o: Options) -> int | None:
 def time_to_value(f: Facts, now: int, o: Options) -> int | None:
     if not f.totals.value_tracked:
         return None
-    reached, term = f.totals.first_value_ts, f.row.term
-    since = term.first_ts if term.created_ts is None else term.created_ts
-    return curve(((now if reached is None else reached) - (since or 0)) // DAY, o["curve"])
+    reached = f.totals.first_value_ts
+    return curve(((now if reached is None else reached) - f.created_or_first) // DAY, o["curve"])
+
+
+def sponsor_contact(f: Facts, now: int, o: Options) -> int | None:
+    if not f.totals.sponsors_tracked:
+        return None
+    x, spoke = 0, f.totals.sponsor_ts
+    if spoke is not None:
+        x = 100_000 * half_life((now - spoke) // HOUR, 24 * o["half_life_days"]) // 1_000_000
+    return curve(x, o["curve"])
+
+
+def sponsor_presence(f: Facts, _now: int, o: Options) -> int | None:
+    return curve(f.totals.sponsors, o["curve"]) if f.totals.sponsors_tracked else None
+
+
+def reply_seniority(f: Facts, _now: int, o: Options) -> int | None:
+    replies = f.window("replies", o["window_weeks"])
+    senior = f.window("senior_replies", o["window_weeks"])
+    return curve(senior * 1000 // replies, o["curve"]) if replies else None
+
+
+def contact_breadth(f: Facts, now: int, o: Options) -> int | None:
+    since = now - o["window_days"] * DAY
+    spoke = sum(time > since for time in f.totals.contact_ts)
+    return curve(spoke, o["curve"]) if f.totals.contacts_tracked else None
+
+
+def two_way_contact(f: Facts, now: int, o: Options) -> int | None:
+    if not f.totals.contacts_tracked:
+        return None
+    hours = (now - f.touched_ts) // HOUR
+    return curve(hours * 1000 // (24 * o["days_per_tier"][o["tier"]]), o["curve"])
+
+
+def self_service(f: Facts, _now: int, o: Options) -> int | None:
+    helped = f.window("help", o["window_weeks"])
+    asked = helped + f.window("tickets", 7 * o["window_weeks"])
+    return curve(helped * 1000 // asked, o["curve"]) if f.totals.help_tracked and asked else None
+
+
+def marketing_response(f: Facts, _now: int, o: Options) -> int | None:
+    heard = f.window("marketing", o["window_weeks"])
+    return curve(heard, o["curve"]) if f.totals.marketing_tracked else None
+
+
+def community_activity(f: Facts, _now: int, o: Options) -> int | None:
+    seen = f.window("community", o["window_weeks"])
+    return curve(seen, o["curve"]) if f.totals.community_tracked else None
+
+
+def goal_progress(f: Facts, _now: int, o: Options) -> int | None:
+    goal = f.totals.milestones.goal
+    return None if goal is None else curve(goal[1], o["curve"])
+
+
+def goal_overdue(f: Facts, now: int, o: Options) -> int | None:
+    goal, due = f.totals.milestones.goal, f.totals.milestones.goal_due
+    if goal is None:
+        return None
+    if goal[1] == REACHED or due is None or due[1] > now:
+        return 100_000
+    return curve((now - due[1]) // DAY, o["curve"])
+
+
+def onboarding_progress(f: Facts, now: int, o: Options) -> int | None:
+    if not f.totals.milestones.told:
+        return None
+    if f.totals.milestones.onboarded_ts is not None:
+        return 100_000
+    return curve((now - f.onboarding_due(o["days_per_tier"][o["tier"]])) // DAY, o["curve"])
 
 
 SIGNALS: dict[str, Signal] = {
@@ -159,4 +235,15 @@ SIGNALS: dict[str, Signal] = {
     "ces": _survey("ces"),
     "mrr_growth": mrr_growth,
     "time_to_value": time_to_value,
+    "sponsor_contact": sponsor_contact,
+    "sponsor_presence": sponsor_presence,
+    "reply_seniority": reply_seniority,
+    "contact_breadth": contact_breadth,
+    "two_way_contact": two_way_contact,
+    "self_service": self_service,
+    "marketing_response": marketing_response,
+    "community_activity": community_activity,
+    "goal_progress": goal_progress,
+    "goal_overdue": goal_overdue,
+    "onboarding_progress": onboarding_progress,
 }

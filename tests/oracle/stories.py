@@ -3,71 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from random import Random
-from typing import Any
 
+from tests.oracle.cast import CHANNELS, FEATURES, LETTERS, MOST_STRAYED, RENEWALS, Body, Cast, maybe
 from tests.oracle.instants import DAY, HOUR, MINUTE
-
-Body = dict[str, Any]
-"""Fields of an event; `time` (ms) stands for `ts`."""
-
-NATURAL_SOURCE = {"usage": 0, "ticket": 1, "invoice": 2, "survey": 3, "account": 4, "renewal": 4, "churn": 5}
-ODD_IDS = (
-    "acme",
-    "Ünï-çode ☃",
-    "a b\tc",
-    "0",
-    "null",
-    "漢字",
-    "x" * 256,
-    "a/b:c{}",
-    "e\u0301",
-    '"quoted"',
-    "é",
-)
-FEATURES = tuple(f"feature-{n}" for n in range(90))
-LETTERS = "abcdefghijkl"
-
-
-@dataclass
-class Cast:
-    """Who takes part, and how eventful it gets; drawn once per history."""
-
-    accounts: list[str]
-    first: int
-    last: int
-    weights: dict[str, int]
-    leaves: set[str]
-    """Accounts that may end and return."""
-    pools: dict[str, int]
-    """How many different tickets, invoices, respondents, users and features each account has."""
-    ids: list[str]
-    serial: int = 0
-
-    @classmethod
-    def random(cls, random: Random, accounts: int, first: int, last: int) -> Cast:
-        """Draw a cast; few or many entities, this or that kind of event in the majority."""
-        names = random.sample(ODD_IDS, min(accounts, len(ODD_IDS)))
-        kinds = ("usage", "ticket", "invoice", "survey", "account", "ending", "burst", "revision")
-        weights = {kind: random.choice((1, 3, 10)) for kind in kinds} | {
-            "ending": 1,
-            "burst": random.choice((0, 0, 1)),
-        }
-        pools = {
-            "ticket": random.choice((1, 3, 12)),
-            "invoice": random.choice((1, 3, 12)),
-            "respondent": random.choice((1, 4, 60)),
-            "user": random.choice((3, 30, 400)),
-            "feature": random.choice((2, 10, 90)),
-        }
-        return cls(names, first, last, weights, {n for n in names if random.random() < 0.4}, pools, [])
-
-    def event(self, kind: str, account: str, time: int, /, **fields: Any) -> Body:
-        """An event with an id of its own; fields that are None are left out."""
-        self.serial += 1
-        said = {name: value for name, value in fields.items() if value is not None}
-        return {"type": kind, "event_id": f"e{self.serial}", "account_id": account, "time": time, **said}
 
 
 def bodies(random: Random, cast: Cast, time: int) -> Iterator[Body]:
@@ -81,13 +20,12 @@ def bodies(random: Random, cast: Cast, time: int) -> Iterator[Body]:
         "ending": ending,
         "burst": burst,
         "revision": revision,
+        "engagement": engagement,
+        "milestone": milestone,
+        "judgement": judgement,
     }
     kind = random.choices(list(cast.weights), list(cast.weights.values()))[0]
-    yield from stories[kind](random, cast, random.choice(cast.accounts), time)
-
-
-def _maybe(random: Random, chance: float, value: Any) -> Any:
-    return value if random.random() < chance else None
+    yield from stories[kind](random, cast, random.choice(cast.busy or cast.accounts), time)
 
 
 def usage(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body]:
@@ -99,12 +37,12 @@ def usage(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body]
         account,
         time,
         quantity=random.choice((None, 0, 1, 0.0005, 0.0015, 2.5, 40, random.random() * 100)),
-        feature=_maybe(random, 0.5, feature),
-        counts=_maybe(random, 0.3, counts),
-        user_id=_maybe(random, 0.6, f"user {random.randrange(cast.pools['user'])}"),
-        active_users=_maybe(random, 0.1, random.randrange(60)),
-        errors=_maybe(random, 0.2, random.randrange(4)),
-        value_event=_maybe(random, 0.2, random.random() < 0.4),
+        feature=maybe(random, 0.5, feature),
+        counts=maybe(random, 0.3, counts),
+        user_id=maybe(random, 0.6, f"user {random.randrange(cast.pools['user'])}"),
+        active_users=maybe(random, 0.1, random.randrange(60)),
+        errors=maybe(random, 0.2, random.randrange(4)),
+        value_event=maybe(random, 0.2, random.random() < 0.4),
     )
     if random.random() < 0.05 and cast.ids:
         body["event_id"] = random.choice(cast.ids)
@@ -113,13 +51,15 @@ def usage(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body]
 
 
 def burst(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body]:
-    """More usage at once than ids are remembered, and its first event again."""
+    """As much usage or engagement at once as ids are remembered, or more, and some of it again."""
     step = random.choice((1, 1000, MINUTE))
+    story, most = (usage, 32) if cast.strays or random.random() < 0.5 else (engagement, 64)
     events = [
-        next(usage(random, cast, account, min(time + n * step, cast.last)))
-        for n in range(random.randint(30, 36))
+        next(story(random, cast, account, min(time + n * step, cast.last)))
+        for n in range(random.randint(most - 1, most + 2))
     ]
-    yield from [*events, events[0], events[-1]]
+    told = [*events, events[0], events[1], events[-1]]
+    yield from (body | {"arrives": time + len(told) * step + n} for n, body in enumerate(told))
 
 
 def ticket(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body]:
@@ -130,11 +70,9 @@ def ticket(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body
         time,
         action=random.choice(("opened", "opened", "updated", "closed", "reopened")),
         ticket_id=f"T{random.randrange(cast.pools['ticket'])}",
-        priority=_maybe(
-            random, 0.5, random.choice(("low", "normal", "medium", "high", "urgent", "critical"))
-        ),
-        complaint=_maybe(random, 0.2, random.random() < 0.8),
-        escalated=_maybe(random, 0.2, random.random() < 0.8),
+        priority=maybe(random, 0.5, random.choice(("low", "normal", "medium", "high", "urgent", "critical"))),
+        complaint=maybe(random, 0.2, random.random() < 0.8),
+        escalated=maybe(random, 0.2, random.random() < 0.8),
     )
 
 
@@ -149,10 +87,10 @@ def invoice(random: Random, cast: Cast, account: str, time: int) -> Iterator[Bod
             ("issued", "issued", "paid", "overdue", "disputed", "refunded", "voided", "payment_failed")
         ),
         invoice_id=f"I{random.randrange(cast.pools['invoice'])}",
-        due_at=_maybe(random, 0.4, due),
-        days_late=_maybe(random, 0.3, random.choice((-3, 0, 1, 20, 90))),
-        amount=_maybe(random, 0.5, 99.5),
-        currency=_maybe(random, 0.3, "EUR"),
+        due_at=maybe(random, 0.4, due),
+        days_late=maybe(random, 0.3, random.choice((-3, 0, 1, 20, 90))),
+        amount=maybe(random, 0.5, 99.5),
+        currency=maybe(random, 0.3, "EUR"),
     )
 
 
@@ -168,9 +106,9 @@ def survey(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body
         kind=kind,
         score=random.choice((1, top, top / 2, 3.3, round(1 + random.random() * (top - 1), 3))),
         scale_min=low,
-        scale_max=_maybe(random, 0.2, top + 0.5),
-        respondent_id=_maybe(random, 0.7, f"{LETTERS[someone % 12]}{someone}"),
-        response_id=_maybe(random, 0.5, f"R{random.randrange(cast.pools['respondent'])}"),
+        scale_max=maybe(random, 0.2, top + 0.5),
+        respondent_id=maybe(random, 0.7, f"{LETTERS[someone % 12]}{someone}"),
+        response_id=maybe(random, 0.5, f"R{random.randrange(cast.pools['respondent'])}"),
     )
 
 
@@ -193,18 +131,18 @@ def news(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body]:
         account,
         time,
         action=random.choice(actions),
-        tier=_maybe(random, 0.2, random.choice(("high_touch", "low_touch", "tech_touch"))),
-        mrr=_maybe(random, 0.5, random.choice((0, 100, 250.125, 4999.995, 5000, 900, 1e6))),
-        currency=_maybe(random, 0.3, random.choice(("EUR", "JPY", "KWD", "usd", "???"))),
-        seats=_maybe(random, 0.3, random.choice((0, 1, 5, 40, 249, 250))),
-        auto_renew=_maybe(random, 0.2, random.random() < 0.5),
-        segment=_maybe(random, 0.1, random.choice(("smb", "Größe", "ent"))),
-        plan=_maybe(random, 0.1, random.choice(("free", "pro"))),
-        renewal_date=_maybe(random, 0.1, random.choice(("2027-01-01", "2026-06-30"))),
-        notice_days=_maybe(random, 0.1, random.choice((9, 10, 30))),
-        icp_fit=_maybe(random, 0.1, random.choice((1, 0.5, True, "good"))),
-        name=_maybe(random, 0.1, random.choice(("Acme", "Über AG", "名前"))),
-        owner=_maybe(random, 0.1, random.choice(("ann", "bob"))),
+        tier=maybe(random, 0.2, random.choice(("high_touch", "low_touch", "tech_touch"))),
+        mrr=maybe(random, 0.5, random.choice((0, 100, 250.125, 4999.995, 5000, 900, 1e6))),
+        currency=maybe(random, 0.3, random.choice(("EUR", "JPY", "KWD", "usd", "???"))),
+        seats=maybe(random, 0.3, random.choice((0, 1, 5, 40, 249, 250))),
+        auto_renew=maybe(random, 0.2, random.random() < 0.5),
+        segment=maybe(random, 0.1, random.choice(("smb", "Größe", "ent"))),
+        plan=maybe(random, 0.1, random.choice(("free", "pro"))),
+        renewal_date=maybe(random, 0.15, random.choice(RENEWALS)(time)),
+        notice_days=maybe(random, 0.1, random.choice((0, 9, 10, 30))),
+        icp_fit=maybe(random, 0.1, random.choice((1, 0.5, True, "good"))),
+        name=maybe(random, 0.1, random.choice(("Acme", "Über AG", "名前"))),
+        owner=maybe(random, 0.1, random.choice(("ann", "bob"))),
     )
 
 
@@ -221,18 +159,81 @@ def ending(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body
     else:
         yield cast.event("churn", account, time, reason_class="switch")
     for _ in range(random.randrange(4)):
-        story = random.choice((usage, ticket, invoice, survey))
+        story = random.choice((usage, ticket, invoice, survey, engagement, milestone))
         yield from story(random, cast, account, min(time + random.randrange(2 * DAY), cast.last))
     if random.random() < 0.8:
         pause = random.choice((0, 1, 1, MINUTE, HOUR, DAY, 3 * DAY, 15 * DAY))
         back = min(time + pause, cast.last)
         action = random.choice(("signup", "subscription_started"))
-        yield cast.event("account", account, back, action=action, mrr=_maybe(random, 0.5, 700))
+        yield cast.event("account", account, back, action=action, mrr=maybe(random, 0.5, 700))
         yield from usage(random, cast, account, max(back + random.choice((-HOUR, -1, 0, 1)), cast.first))
 
 
 def revision(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body]:
     """Two events at the same instant about the same thing: ties must break the same way everywhere."""
-    story = random.choice((ticket, invoice, survey, news))
-    yield from story(random, cast, account, time)
-    yield from story(random, cast, account, time)
+    story = random.choice((ticket, invoice, survey, news, engagement, milestone, judgement))
+    for role in random.sample(("executive", "champion", "user"), 2):
+        for body in story(random, cast, account, time):
+            yield body | {"contact_id": "C0", "role": role} if story is engagement else body
+
+
+def engagement(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body]:
+    """A touch of any kind, with or without somebody named; now and then under an id used before."""
+    if cast.strays and cast.touches[account] >= MOST_STRAYED:
+        return
+    cast.touches[account] += 1
+    body = cast.event(
+        "engagement",
+        account,
+        time,
+        channel=random.choice(CHANNELS),
+        direction=maybe(random, 0.5, random.choice(("inbound", "outbound", "two_way"))),
+        contact_id=maybe(random, 0.4, f"C{random.randrange(cast.pools['contact'])}"),
+        role=maybe(random, 0.3, random.choice(("executive", "champion", "user"))),
+        departed=maybe(random, 0.15, random.random() < 0.7),
+    )
+    if random.random() < 0.05 and cast.ids and not cast.strays:
+        body["event_id"] = random.choice(cast.ids)
+    cast.ids.append(body["event_id"])
+    yield body
+
+
+def milestone(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body]:
+    """Any milestone, reached, missed or planned."""
+    due = time + random.choice((-40 * DAY, -3 * DAY, -DAY, 0, 1, HOUR, DAY, 20 * DAY))
+    yield cast.event(
+        "milestone",
+        account,
+        time,
+        kind=random.choice(
+            (
+                "first_value",
+                "onboarding_done",
+                "goal_progress",
+                "goal_progress",
+                "feature_declined",
+                "strategy_change",
+            )
+        ),
+        value=maybe(
+            random, 0.6, random.choice((0, 40, 99.9994, 99.9995, 100, 0.0005, random.random() * 100))
+        ),
+        due_at=maybe(random, 0.5, due),
+    )
+
+
+def judgement(random: Random, cast: Cast, account: str, time: int) -> Iterator[Body]:
+    """Somebody overrules the score for a while, or money is spent."""
+    if random.random() < 0.4:
+        kind = random.choice(("acquisition", "retention"))
+        yield cast.event("cost", account, time, kind=kind, amount=random.choice((0, -3, 19.99)))
+        return
+    yield cast.event(
+        "override",
+        account,
+        time,
+        value=maybe(random, 0.7, random.choice((0, 55.5, 100, 12.3456))),
+        reason=random.choice(("", "knows better", "Größe", 'says "no"')),
+        author=random.choice(("ann", "bob")),
+        expires_at=time + random.choice((-DAY, 0, HOUR, 3 * DAY, 90 * DAY)),
+    )

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from pathlib import Path
 from random import Random
 
 import msgspec
 import pytest
-import yaml
 
 from scoring.events import SOURCES
-from scoring.model import parse_model
+from scoring.model import Model
 from scoring.times import iso
+from streams.codec import Admission, decode_chunk
 from tests.oracle.compare import differences
-from tests.oracle.engine import Told, accounts, tell
+from tests.oracle.engine import Told, accounts, shown_overrides, tell
+from tests.oracle.facts import TOUCHES, WEEKLY
 from tests.oracle.histories import Scenario, scenario
+from tests.oracle.items import FACT_RULES
+from tests.oracle.logbook import NEW_YEAR
+from tests.oracle.reading import LogRecord
 from tests.oracle.run import Outcome, run
+from tests.oracle.test_reference import NAMES, RECORDS, USAGE, value_of
 
-MODEL = Path("scoring/models/default.yaml").read_text("utf-8")
-PARSED, PLAIN = parse_model(MODEL), yaml.safe_load(MODEL)
 HISTORIES = int(os.environ.get("ACCOUNTPULSE_TEST_HISTORIES", "1000"))
 FIRST = int(os.environ.get("ACCOUNTPULSE_TEST_SEED", "0"))
 BLOCK = 25
-WEEKLY = ("complaints", "reopens", "late", "failures", "disputes")
 
 
 def outcome_of(s: Scenario) -> Outcome:
     """The reference, told at least to the last tick that an event counts from."""
-    whole = run(s.records, model=PLAIN, tick=s.tick, grace=s.grace)
+    whole = run(s.records, model=s.model, tick=s.tick, grace=s.grace)
     if s.until is None or s.until <= (whole.last_tick or 0):
         return whole
-    return run(s.records, model=PLAIN, tick=s.tick, grace=s.grace, until=s.until)
+    return run(s.records, model=s.model, tick=s.tick, grace=s.grace, until=s.until)
 
 
 def outlook(day: int, account: dict) -> dict:
@@ -42,16 +43,17 @@ def outlook(day: int, account: dict) -> dict:
         "tickets": day - 127,
         "errors": day - 31,
         **dict.fromkeys(WEEKLY, day // 7 - 31),
+        **dict.fromkeys(TOUCHES, day // 7 - 15),
     }
     first |= dict.fromkeys(("users", "features", "users_max"), day // 7 - 4)
     seen = {name: {b: v for b, v in account[name].items() if b >= oldest} for name, oldest in first.items()}
-    seen["active"] = [d for d in account["active"] if d >= day - 127]
+    seen |= {name: [d for d in account[name] if d >= day - 127] for name in ("active", "engaged")}
     seen["dimensions"] = {
         d: v for d, v in account["dimensions"].items() if v is not None and not account["ended"]
     }
     if account["ended"]:
         seen["history"] = {}
-    return {**account, **seen}
+    return {name: value for name, value in {**account, **seen}.items() if name != "override_shown"}
 
 
 def verdict(told: Told, expected: Outcome, *, fates: bool) -> list[str]:
@@ -68,18 +70,28 @@ def verdict(told: Told, expected: Outcome, *, fates: bool) -> list[str]:
         found += (
             [f"dead: expected {expected.dead}, got {counts.dead}"] if counts.dead != expected.dead else []
         )
+        tellings = Counter((a["id"], a["phase"], a["revision"], a["at"]) for a in expected.alerts)
+        found += differences(
+            {str(k): n for k, n in tellings.items()}, {str(k): n for k, n in told.tellings.items()}
+        )
     found += differences(expected_lines(expected), engine_lines(told))
     found += differences(
-        {f"alert {a['id']} {a['phase']}": alert_fields(a) for a in reversed(expected.alerts)},
-        {f"alert {a.id} {a.phase}": alert_fields(msgspec.structs.asdict(a)) for a in told.alerts.values()},
+        {alert_name(a): alert_fields(a) for a in reversed(expected.alerts)},
+        {alert_name(a): alert_fields(a) for a in map(msgspec.structs.asdict, told.alerts.values())},
     )
     return found
 
 
+def alert_name(alert: dict) -> str:
+    """What identifies an alert for ever."""
+    return f"alert {alert['rule']} {alert['id']} {alert['phase']} {alert['revision']}"
+
+
 def alert_fields(alert: dict) -> dict:
-    """What decides about an alert. The band that a fact shows is that of the last flush, which is no tick."""
-    names = ["id", "account_id", "rule", "phase", "at", "term", "episode"]
-    return {name: alert[name] for name in (names if alert["rule"] == "complaint" else [*names, "band"])}
+    """What decides about an alert. The band that a new fact shows is that of the last flush, which is no tick."""
+    names = ["account_id", "at", "term", "episode"]
+    at_flush = alert["rule"] in FACT_RULES and alert["phase"] == "firing"
+    return {name: alert[name] for name in (names if at_flush else [*names, "band"])}
 
 
 def expected_lines(expected: Outcome) -> dict[str, object]:
@@ -105,6 +117,16 @@ def engine_lines(told: Told) -> dict[str, object]:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("reason", "key", "value"), RECORDS, ids=NAMES)
+def test_the_codec_rejects_for_the_reason_of_the_reference(reason, key, value):
+    """Alone and among good records, the reason is the first that applies."""
+    good = LogRecord(0, 0, NEW_YEAR, b"a", value_of(USAGE))
+    odd = LogRecord(0, 1, NEW_YEAR, key, value_of(value))
+    for chunk in ([odd], [good, odd, good]):
+        decoded = decode_chunk(chunk, Admission(lambda _: True))
+        assert [reject.reason for reject in decoded.rejects] == ([reason] if reason else [])
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("block", range(HISTORIES // BLOCK))
 def test_engine_equals_reference(block):
@@ -112,8 +134,10 @@ def test_engine_equals_reference(block):
     for seed in range(FIRST + block * BLOCK, FIRST + (block + 1) * BLOCK):
         s = scenario(seed)
         expected = outcome_of(s)
-        told = tell(s, PARSED, expected.last_tick or 0, Random(seed))
+        told = tell(s, Model.model_validate(s.model), expected.last_tick or 0, Random(seed))
         found = verdict(told, expected, fates=True)
+        shown = {who: a["override_shown"] for who, a in expected.accounts.items() if a["override_shown"]}
+        found += differences(shown, shown_overrides(told.partition))
         assert not found, f"seed {seed}: {len(found)} differences\n" + "\n".join(found[:30])
 
 
@@ -125,7 +149,7 @@ def test_crashes_change_nothing(block):
     for seed in range(FIRST + block * BLOCK, FIRST + (block + 1) * BLOCK):
         s = scenario(seed)
         expected = outcome_of(s)
-        told = tell(s, PARSED, expected.last_tick or 0, Random(seed), crashes=3)
+        told = tell(s, Model.model_validate(s.model), expected.last_tick or 0, Random(seed), crashes=3)
         crashes, replayed = crashes + told.crashes, replayed + told.replayed
         found = verdict(told, expected, fates=False)
         assert not found, f"seed {seed}: {len(found)} differences\n" + "\n".join(found[:30])

@@ -9,40 +9,79 @@ from typing import Any
 import pytest
 
 from tests.oracle.instants import DAY, HOUR, MINUTE, SECOND
-from tests.oracle.logbook import DEFAULT_MODEL, NEW_YEAR, Log, account_of, answered, score_at
+from tests.oracle.logbook import NEW_YEAR, Log, account_of, answered, score_at
+from tests.oracle.models import DEFAULT_MODEL
 from tests.oracle.reference import LogRecord, run
 
 USAGE = {"type": "usage", "event_id": "e", "account_id": "a", "ts": "2026-01-01T00:00:00Z"}
 TICKET = USAGE | {"type": "ticket", "action": "opened", "ticket_id": "T"}
 SURVEY = USAGE | {"type": "survey", "kind": "nps", "score": 7}
+MILESTONE = USAGE | {"type": "milestone", "kind": "goal_progress"}
+OVERRIDE = USAGE | {"type": "override", "reason": "", "author": "x", "expires_at": "2026-02-01T00:00:00Z"}
+ENVELOPE = {
+    "specversion": "1.0", "source": "/crm", "id": "e", "subject": "a", "time": "2026-01-01T00:00:00Z",
+    "type": "com.acme.engagement", "data": {"channel": "call"},
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("reason", "key", "value"),
-    [
-        ("missing_key", None, b"x" * (1 << 21)),
-        ("too_large", b"a", json.dumps(USAGE).encode().ljust((1 << 20) + 1)),
-        ("malformed", b"a", None),
-        ("malformed", b"a", b'{"type": '),
-        ("unknown_type", b"a", USAGE | {"type": "order", "event_id": 5}),
-        ("unknown_action", b"a", TICKET | {"action": "sold", "event_id": 5}),
-        ("invalid", b"a", USAGE | {"quantity": -1, "ts": "2026-02-30T00:00:00Z"}),
-        ("bad_timestamp", b"b", SURVEY | {"score": 11, "ts": "2026-02-30T00:00:00Z"}),
-        ("out_of_range", b"b", SURVEY | {"score": 10.001}),
-        ("out_of_range", b"a", SURVEY | {"kind": "mood", "score": 1, "scale_min": 1, "scale_max": 1}),
-        ("key_mismatch", b"b", USAGE | {"ts": "2026-01-02T00:00:00Z"}),
-        ("future", b"a", USAGE | {"ts": "2026-01-01T00:10:00.001Z"}),
-        (None, b"a", USAGE | {"ts": "2026-01-01T00:10:00Z"}),
-        (None, b"a", json.dumps(USAGE).encode().ljust(1 << 20)),
-        (None, b"a", USAGE | {"ts": "2026-01-01T05:30:00.1239+05:30"}),
-    ],
-)
+RECORDS: list[tuple[str | None, bytes | None, Any]] = [
+    ("missing_key", None, b"x" * (1 << 21)),
+    ("too_large", b"a", json.dumps(USAGE).encode().ljust((1 << 20) + 1)),
+    ("malformed", b"a", None),
+    ("malformed", b"a", b'{"type": '),
+    ("unknown_type", b"a", USAGE | {"type": "order", "event_id": 5}),
+    ("unknown_action", b"a", TICKET | {"action": "sold", "event_id": 5}),
+    ("invalid", b"a", USAGE | {"quantity": -1, "ts": "2026-02-30T00:00:00Z"}),
+    ("bad_timestamp", b"b", SURVEY | {"score": 11, "ts": "2026-02-30T00:00:00Z"}),
+    ("out_of_range", b"b", SURVEY | {"score": 10.001}),
+    ("out_of_range", b"a", SURVEY | {"kind": "mood", "score": 1, "scale_min": 1, "scale_max": 1}),
+    ("key_mismatch", b"b", USAGE | {"ts": "2026-01-02T00:00:00Z"}),
+    ("future", b"a", USAGE | {"ts": "2026-01-01T00:10:00.001Z"}),
+    (None, b"a", USAGE | {"ts": "2026-01-01T00:10:00Z"}),
+    (None, b"a", json.dumps(USAGE).encode().ljust(1 << 20)),
+    (None, b"a", USAGE | {"ts": "2026-01-01T05:30:00.1239+05:30"}),
+    (None, b"a", USAGE | {"ts": "2026-01-01t00:00:00z"}),
+    ("unknown_type", b"a", {"account_id": "a"}),
+    ("unknown_type", b"a", USAGE | {"type": 5}),
+    ("invalid", b"a", b"[]"),
+    ("invalid", b"a", USAGE | {"type": "engagement", "channel": "fax"}),
+    ("invalid", b"a", MILESTONE | {"value": 100.1}),
+    ("invalid", b"a", OVERRIDE | {"author": ""}),
+    ("invalid", b"a", USAGE | {"type": "cost", "kind": "retention"}),
+    ("bad_timestamp", b"a", MILESTONE | {"due_at": "2026-02-30T00:00:00Z"}),
+    ("bad_timestamp", b"a", OVERRIDE | {"expires_at": "2026-W05-1T00:00:00Z"}),
+    ("bad_timestamp", b"a", USAGE | {"ts": "2026-01-01 00:00:00Z"}),
+    ("bad_timestamp", b"a", USAGE | {"ts": "1970-01-01T00:59:59+01:00"}),
+    (None, b"a", MILESTONE | {"value": 100, "due_at": "1970-01-01T00:00:00Z"}),
+    (None, b"a", OVERRIDE),
+    (None, b"a", ENVELOPE),
+    (None, b"a", USAGE | {"specversion": 1, "data": None}),
+    ("invalid", b"a", ENVELOPE | {"data": "call"}),
+    ("invalid", b"a", {name: value for name, value in ENVELOPE.items() if name != "data"}),
+    ("invalid", b"a", ENVELOPE | {"subject": None}),
+    ("invalid", b"a", ENVELOPE | {"specversion": 1.0}),
+    ("unknown_type", b"a", ENVELOPE | {"type": "com.acme.fax"}),
+    ("unknown_type", b"a", ENVELOPE | {"data": {"type": None, "channel": "call"}}),
+    ("bad_timestamp", b"a", ENVELOPE | {"time": "2026-01-01T00:00:00.000"}),
+    ("key_mismatch", b"a", ENVELOPE | {"data": {"account_id": "b", "channel": "call"}}),
+]
+"""Reason or None, key and value of records that come at the new year."""
+
+
+NAMES = [f"{place}-{reason}" for place, (reason, _, _) in enumerate(RECORDS)]
+
+
+def value_of(value: Any) -> bytes | None:
+    """The bytes of a record."""
+    return json.dumps(value).encode() if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize(("reason", "key", "value"), RECORDS, ids=NAMES)
 def test_the_first_reason_that_applies_rejects_a_record(
     reason: str | None, key: bytes | None, value: Any
 ) -> None:
     """Each reason is given when it is the first that applies, and never without cause."""
-    raw = json.dumps(value).encode() if isinstance(value, dict) else value
-    out = run([LogRecord(0, 0, NEW_YEAR, key, raw)], model=DEFAULT_MODEL, tick=HOUR, grace=0)
+    out = run([LogRecord(0, 0, NEW_YEAR, key, value_of(value))], model=DEFAULT_MODEL, tick=HOUR, grace=0)
     assert dict(out.dead) == ({reason: 1} if reason else {})
     assert sum(out.fates.values()) == (reason is None)
 
@@ -64,6 +103,17 @@ def test_an_event_happened_no_later_than_its_record() -> None:
     account = account_of(log)
     assert account["last_seen"] == {"usage": NEW_YEAR + 10 * HOUR}
     assert account["first_ts"] == NEW_YEAR + 9 * HOUR + 123
+
+
+def test_an_envelope_fills_in_what_its_data_does_not_say() -> None:
+    """Id, subject, time and the last part of the type; what the data says itself stays."""
+    log = Log()
+    own = {"type": "usage", "ts": "2025-12-31T23:00:00Z", "quantity": 2}
+    for data in ({"channel": "call"}, own, own):
+        log.append(0, NEW_YEAR, b"a", json.dumps(ENVELOPE | {"data": data}).encode())
+    account = account_of(log)
+    assert account["last_seen"] == {"engagement": NEW_YEAR, "usage": NEW_YEAR - HOUR}
+    assert (account["usage"], log.fates(DEFAULT_MODEL)) == ({20453: 2000}, {"applied": 2, "duplicate": 1})
 
 
 def test_an_event_counts_from_the_first_tick_at_or_after_its_time() -> None:

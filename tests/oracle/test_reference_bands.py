@@ -6,7 +6,8 @@ import hashlib
 from typing import Any
 
 from tests.oracle.instants import DAY, HOUR, MINUTE
-from tests.oracle.logbook import DEFAULT_MODEL, NEW_YEAR, Log, answered, log_with_usage, model_of, score_at
+from tests.oracle.logbook import NEW_YEAR, Log, answered, log_with_usage, model_of, score_at
+from tests.oracle.models import DEFAULT_MODEL
 
 
 def bands(log: Log, model: dict[str, Any], until: str, tick: int = HOUR) -> list[tuple[str, int]]:
@@ -46,7 +47,7 @@ def test_a_young_account_is_scored_by_its_onboarding() -> None:
     young = log.told(DEFAULT_MODEL, until="2026-01-30").ticks[-1]
     assert (young.score, young.coverage, young.dimensions["product_usage"]) == (95_714, 1000, None)
     grown = log.told(DEFAULT_MODEL, until="2026-01-31").ticks[-1]
-    assert (grown.dimensions["onboarding"], grown.coverage) == (None, 394)  # 30 of 76
+    assert (grown.dimensions["onboarding"], grown.coverage) == (None, 288)  # 30 of 104
 
 
 def test_bands_hold_and_exit() -> None:
@@ -172,7 +173,8 @@ def test_band_alerts_fire_once_an_episode() -> None:
     ]
     digest = hashlib.sha256(b"a\0band_entered\x000\x001").hexdigest()
     assert out.alerts[0]["id"] == digest[:32]
-    assert out.accounts["a"]["episodes"] == {"band_entered": 1}
+    level = {"episode": 1, "firing": True, "revision": 0, "band": "red"}
+    assert out.accounts["a"]["levels"] == {"band_entered": level}
 
 
 def test_a_band_alert_waits_for_its_hold() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from tests.oracle.facts import bit
 from tests.oracle.instants import DAY, HOUR, millis
-from tests.oracle.logbook import DEFAULT_MODEL, NEW_YEAR, Log, account_of
+from tests.oracle.logbook import NEW_YEAR, Log, account_of
+from tests.oracle.models import DEFAULT_MODEL
 
 
 def test_usage_fills_rings_and_sketches() -> None:

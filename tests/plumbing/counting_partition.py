@@ -34,6 +34,7 @@ class CountingTotals:
     events: Counter = field(default_factory=Counter)
     dead: Counter = field(default_factory=Counter)
     transitions: Counter = field(default_factory=Counter)
+    rules: tuple[str, ...] = ()
 
 
 @dataclass

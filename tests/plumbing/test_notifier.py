@@ -2,143 +2,38 @@
 
 import asyncio
 import contextlib
-import os
-import random
-import signal
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from alerts.model import Alert, Kind, Phase, Reason, Severity, alert_id, encode_alert
 from alerts.sinks.base import SinkError
-from streams import dead_letters, notifier, topics
+from streams import notifier
 from streams.clock import wall_ms
 from streams.notifier import MissingTopicError, create_sinks
-from streams.partitioner import partition_of
-from streams.servers.kafka import KafkaServer
 from streams.servers.redis import RedisServer
-from streams.settings import Engine, Kafka, Probes, Redis, Settings, Sinks, Webhook
-from streams.sink_consumer import Prefix
+from streams.settings import Engine, Kafka, Redis, Settings, Sinks, Webhook
+from tests.plumbing.notifying import (
+    Recorder,
+    alerts_of,
+    assert_order,
+    buried,
+    committed,
+    make,
+    prepared,
+    publish,
+    running,
+    until,
+)
 from tests.receiver import always, receiver
 
-PARTITIONS = 2
 HOUR_MS = 3_600_000
-
-
-class Recorder:
-    """A sink that keeps what it gets; `act` may refuse."""
-
-    def __init__(self, name="recorder", act=None) -> None:
-        self.name = name
-        self.act = act
-        self.sent: list[tuple[str, str]] = []
-
-    async def send(self, alert: Alert) -> None:
-        await asyncio.sleep(0.001)
-        if self.act:
-            self.act(alert)
-        self.sent.append((alert.account_id, alert.episode))
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.fixture
 async def settings(kafka, redis_server, topic_prefix):
-    """Settings with topics, consumer groups and keys of this test alone."""
-    settings = Settings(
-        topic_prefix=topic_prefix,
-        kafka=Kafka(bootstrap=kafka.bootstrap, group=topic_prefix, partitions=PARTITIONS),
-        redis=Redis(url=redis_server.url, prefix=topic_prefix),
-        probes=Probes(host="127.0.0.1", port=0),
-    )
-    await topics.create(settings)
-    return settings
-
-
-def make(account, episode, tick=None) -> Alert:
-    tick = wall_ms() if tick is None else tick
-    return Alert(
-        id=alert_id(account, "band_entered", 0, episode), phase=Phase.FIRING, rule="band_entered",
-        kind=Kind.RISK, severity=Severity.CRITICAL, reason=Reason.CONDITION_MET, account_id=account, term=0,
-        episode=str(episode), at=tick, tick=tick, score=12_000, band="red",
-    )  # fmt: skip
-
-
-async def publish(settings, alerts, timestamp_ms=None) -> None:
-    """Alerts, or raw values, in this order."""
-    async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap) as producer:
-        for alert in alerts:
-            raw = isinstance(alert, bytes)
-            key = b"raw" if raw else alert.account_id.encode()
-            await producer.send(
-                f"{settings.topic_prefix}alerts",
-                alert if raw else encode_alert(alert),
-                key=key,
-                partition=partition_of(key, PARTITIONS),
-                timestamp_ms=timestamp_ms,
-            )
-        await producer.flush()
-
-
-@contextlib.asynccontextmanager
-async def running(settings, *sinks, registry=None):
-    """The role, until the end of the block; a failure of it is a failure of the test."""
-    stop = asyncio.Event()
-    role = asyncio.create_task(notifier.run(settings, sinks, registry or CollectorRegistry(), stop))
-    try:
-        yield role
-    finally:
-        stop.set()
-        async with asyncio.timeout(30):
-            await role
-
-
-async def until(condition, timeout=30.0):
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
-async def committed(settings, sink="recorder") -> int:
-    """Sum of the committed offsets of a sink's group."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka.bootstrap,
-        group_id=f"{settings.kafka.group}-notifier-{sink}",
-        enable_auto_commit=False,
-    )
-    async with consumer:
-        offsets = [
-            await consumer.committed(TopicPartition(f"{settings.topic_prefix}alerts", number))
-            for number in range(PARTITIONS)
-        ]
-    return sum(offset or 0 for offset in offsets)
-
-
-async def buried(settings) -> list[dead_letters.DeadLetter]:
-    consumer = AIOKafkaConsumer(
-        f"{settings.topic_prefix}dead-letters",
-        bootstrap_servers=settings.kafka.bootstrap,
-        auto_offset_reset="earliest",
-    )
-    async with consumer:
-        batches = await consumer.getmany(timeout_ms=5000)
-    return [dead_letters.decode(record.value) for records in batches.values() for record in records]
-
-
-def alerts_of(accounts: int, each: int) -> list[Alert]:
-    return [make(f"a-{number}", episode) for episode in range(each) for number in range(accounts)]
-
-
-def assert_order(sent) -> None:
-    for account in {account for account, _ in sent}:
-        episodes = [int(episode) for name, episode in sent if name == account]
-        assert episodes == sorted(episodes)
+    return await prepared(kafka, redis_server, topic_prefix)
 
 
 async def test_delivers_buries_and_commits(settings):
@@ -279,96 +174,3 @@ async def test_missing_topics(kafka, redis_server, topic_prefix):
     )
     with pytest.raises(MissingTopicError, match="dead-letters; create them: accountpulse topics create"):
         await notifier.run(settings, [], CollectorRegistry(), asyncio.Event())
-
-
-@contextlib.contextmanager
-def process(settings, url, output):
-    """`accountpulse notifier` as a process that writes to the file `output`."""
-    environment = os.environ | {
-        "ACCOUNTPULSE_TOPIC_PREFIX": settings.topic_prefix,
-        "ACCOUNTPULSE_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
-        "ACCOUNTPULSE_KAFKA__GROUP": settings.kafka.group,
-        "ACCOUNTPULSE_KAFKA__SESSION_TIMEOUT": "6",
-        "ACCOUNTPULSE_REDIS__URL": settings.redis.url,
-        "ACCOUNTPULSE_REDIS__PREFIX": settings.redis.prefix,
-        "ACCOUNTPULSE_SINKS__WEBHOOK__URL": url,
-        "ACCOUNTPULSE_SINKS__WEBHOOK__SECRET": "s3cret",
-        "ACCOUNTPULSE_PROBES__PORT": "0",
-    }
-    command = [sys.executable, "-c", "from streams.cli.main import run; run()", "notifier"]
-    with output.open("ab") as file:
-        child = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait()
-
-
-@pytest.mark.fault
-async def test_kill_and_restart_lose_nothing(settings, tmp_path):
-    """Through kill -9 every alert arrives; repeated is at most what was under way, under its old id."""
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    alerts = alerts_of(40, 10)
-    async with receiver() as server:
-        url = f"http://user:pa55word@127.0.0.1:{server.port}/hook"
-        await publish(settings, alerts)
-        for _ in range(2):
-            with process(settings, url, tmp_path / "output") as child:
-                goal = len(server.requests) + chance.randrange(20, 120)
-                await until(lambda goal=goal: len(server.requests) >= goal)
-                child.kill()
-        with process(settings, url, tmp_path / "output") as child:
-            await until(
-                lambda: len({r.headers["accountpulse-alert-id"] for r in server.requests}) == len(alerts)
-            )
-            child.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(child.wait, 20) == 0
-    counts = Counter(request.headers["accountpulse-alert-id"] for request in server.requests)
-    assert len(counts) == len(alerts)
-    assert len(server.requests) - len(alerts) <= 2 * 8
-    output = (tmp_path / "output").read_text()
-    assert "alert_handled" in output
-    assert "pa55word" not in output
-    assert "s3cret" not in output
-    assert await committed(settings, "webhook") == len(alerts)
-
-
-@pytest.mark.fault
-async def test_ends_in_time_without_broker(redis_server, topic_prefix, tmp_path):
-    """With the broker gone, SIGTERM still ends the process, hard and non-zero, within its deadline."""
-    async with receiver() as server:
-        with KafkaServer() as broker:
-            settings = Settings(
-                topic_prefix=topic_prefix,
-                kafka=Kafka(bootstrap=broker.bootstrap, group=topic_prefix, partitions=PARTITIONS),
-                redis=Redis(url=redis_server.url, prefix=topic_prefix),
-            )
-            await topics.create(settings)
-            await publish(settings, alerts_of(3, 1))
-            with process(settings, f"http://127.0.0.1:{server.port}/", tmp_path / "output") as child:
-                await until(lambda: len(server.requests) == 3)
-                await publish(settings, [make("last", 0)])
-                await until(lambda: len(server.requests) == 4)
-                broker.kill()
-                child.send_signal(signal.SIGTERM)
-                assert await asyncio.to_thread(child.wait, 20) in {0, 3}
-
-
-def test_prefix():
-    """The offset to commit follows the contiguous prefix, whatever the order of completion and the gaps."""
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    offsets = sorted(chance.sample(range(5, 500), 100))
-    prefix = Prefix(5)
-    for offset in offsets:
-        prefix.start(offset)
-    left = set(offsets)
-    for offset in chance.sample(offsets, len(offsets)):
-        prefix.finish(offset)
-        left.remove(offset)
-        done_before_first_open = [o for o in offsets if not left or o < min(left)]
-        assert prefix.position == (done_before_first_open[-1] + 1 if done_before_first_open else 5)

@@ -117,9 +117,9 @@ async def wrong(run: Run, feeds: Feeds) -> list[str]:
         }
         found += differences(seen, got)
         found += differences(
-            {f"alert {a['id']} {a['phase']}": a["at"] for a in reversed(expected.alerts)},
+            {f"alert {a['id']} {a['phase']} {a['revision']}": a["at"] for a in reversed(expected.alerts)},
             {
-                f"alert {a.id} {a.phase}": a.at
+                f"alert {a.id} {a.phase} {a.revision}": a.at
                 for a in map(decode_alert, [r.value for r in reversed(alerts[number])])
             },
         )

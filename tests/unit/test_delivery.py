@@ -5,27 +5,14 @@ import random
 
 import pytest
 
-from alerts.delivery import HOUR_MS, LONGEST_WAIT, Backoff, Deliverer, Fate, Outcome
+from alerts.delivery import HOUR_MS, Deliverer
 from alerts.model import Alert, Kind, Phase, Reason, Severity
+from alerts.sending import LONGEST_WAIT, Backoff, Fate, Outcome, Sender
 from alerts.sinks.base import SinkError
+from tests.memory_log import MemoryLog
 
 NOW_MS = 1_800_000_000_000
 QUICK = Backoff(first=0.001, longest=0.002)
-
-
-class Log:
-    """A delivery log in memory."""
-
-    def __init__(self) -> None:
-        self.keys: set[tuple[str, Phase, str]] = set()
-
-    async def seen(self, alert: Alert, sink: str) -> bool:
-        await asyncio.sleep(0)
-        return (alert.id, alert.phase, sink) in self.keys
-
-    async def record(self, alert: Alert, sink: str) -> None:
-        await asyncio.sleep(0)
-        self.keys.add((alert.id, alert.phase, sink))
 
 
 class Channel:
@@ -48,48 +35,59 @@ class Channel:
         pass
 
 
-def make(account="a-1", number=1, phase=Phase.FIRING, tick=NOW_MS) -> Alert:
+def make(account="a-1", number=1, phase=Phase.FIRING, tick=NOW_MS, revision=0) -> Alert:
     return Alert(
         id=f"{account}:{number}", phase=phase, rule="band_entered", kind=Kind.RISK,
         severity=Severity.CRITICAL, reason=Reason.CONDITION_MET, account_id=account, term=0,
         episode=str(number), at=tick, tick=tick, band="red",
+        revision=revision,
     )  # fmt: skip
 
 
-async def deliver_all(deliverer, alerts):
+def delivering(sink, log, cold_start_hours=6.0, **arguments) -> Deliverer:
+    return Deliverer(sink, Sender(sink, **arguments), log, cold_start_hours=cold_start_hours)
+
+
+async def deliver(deliverer, alert) -> Outcome:
+    """Without routes there is one receiver, so one outcome."""
+    (outcome,) = await deliverer.deliver(alert, NOW_MS)
+    return outcome
+
+
+async def deliver_all(deliverer, alerts) -> list[Outcome]:
     async with asyncio.timeout(10):
-        return await asyncio.gather(*(deliverer.deliver(alert, NOW_MS) for alert in alerts))
+        return await asyncio.gather(*(deliver(deliverer, alert) for alert in alerts))
 
 
 async def test_sent_once():
-    """An alert is sent and remembered; the same id and phase again is dropped, another phase is not."""
-    sink, log = Channel(), Log()
-    deliverer = Deliverer(sink, log)
-    alerts = [make(), make(), make(phase=Phase.RESOLVED)]
+    """The same id, phase and revision again is dropped; another phase or revision is not."""
+    sink, log = Channel(), MemoryLog()
+    deliverer = delivering(sink, log)
+    alerts = [make(), make(), make(revision=1), make(revision=1), make(phase=Phase.RESOLVED, revision=1)]
     fates = [outcome.fate for outcome in await deliver_all(deliverer, alerts)]
-    assert fates == [Fate.SENT, Fate.ALREADY_SENT, Fate.SENT]
-    assert len(sink.sent) == 2
+    assert fates == [Fate.SENT, Fate.ALREADY_SENT, Fate.SENT, Fate.ALREADY_SENT, Fate.SENT]
+    assert len(sink.sent) == 3
 
 
 @pytest.mark.parametrize("phase", [Phase.INACTIVE, Phase.PENDING, Phase.NO_DATA])
 async def test_steps_on_the_way_are_quiet(phase):
     """People hear of firing and resolved, not of the steps between."""
     sink = Channel()
-    assert await Deliverer(sink, Log()).deliver(make(phase=phase), NOW_MS) == Outcome(Fate.QUIET_PHASE)
+    assert await deliver(delivering(sink, MemoryLog()), make(phase=phase)) == Outcome(Fate.QUIET_PHASE)
     assert sink.sent == []
 
 
 async def test_cold_start_is_recorded_and_never_sent():
     """An alert made more than the limit before it was published is history, also when published again."""
-    sink, log = Channel(), Log()
-    deliverer = Deliverer(sink, log, cold_start_hours=6)
+    sink, log = Channel(), MemoryLog()
+    deliverer = delivering(sink, log, cold_start_hours=6)
     on_the_limit, history = (
         make(number=1, tick=NOW_MS - 6 * HOUR_MS),
         make(number=2, tick=NOW_MS - 6 * HOUR_MS - 1),
     )
     outcomes = await deliver_all(deliverer, [on_the_limit, history])
     assert [outcome.fate for outcome in outcomes] == [Fate.SENT, Fate.COLD_START]
-    assert (await deliverer.deliver(make(number=2), NOW_MS)).fate is Fate.ALREADY_SENT
+    assert (await deliver(deliverer, make(number=2))).fate is Fate.ALREADY_SENT
     assert sink.sent == [on_the_limit]
 
 
@@ -102,7 +100,7 @@ async def test_order_per_account_and_no_waiting_for_others():
             raise SinkError("not now", retryable=True)
 
     sink = Channel(act)
-    deliverer = Deliverer(sink, Log(), concurrency=1, backoff=QUICK)
+    deliverer = delivering(sink, MemoryLog(), concurrency=1, backoff=QUICK)
     alerts = [make("slow", n) for n in (1, 2, 3)] + [make(f"quick-{n}") for n in range(20)]
     work = asyncio.create_task(deliver_all(deliverer, alerts))
     while len(sink.sent) < 20:
@@ -130,7 +128,7 @@ async def test_random_failures_keep_order_and_lose_nothing():
             raise SinkError("not now", retryable=True, retry_after=chance.choice([None, 0.0, 0.001]))
 
     sink = Channel(act)
-    deliverer = Deliverer(sink, Log(), concurrency=5, backoff=QUICK)
+    deliverer = delivering(sink, MemoryLog(), concurrency=5, backoff=QUICK)
     alerts = [make(f"a-{chance.randrange(12)}", n) for n in range(200)]
     outcomes = await deliver_all(deliverer, alerts)
     assert {outcome.fate for outcome in outcomes} == {Fate.SENT}
@@ -147,10 +145,10 @@ async def test_final_refusal():
         if alert.id == "a-1:1":
             raise SinkError("answered 410", retryable=False)
 
-    sink, log = Channel(act), Log()
-    outcomes = await deliver_all(Deliverer(sink, log), [make(number=1), make(number=2)])
+    sink, log = Channel(act), MemoryLog()
+    outcomes = await deliver_all(delivering(sink, log), [make(number=1), make(number=2)])
     assert outcomes == [Outcome(Fate.UNDELIVERABLE, 1, "answered 410"), Outcome(Fate.SENT, 1)]
-    assert {key[0] for key in log.keys} == {"a-1:2"}
+    assert {alert_id for alert_id, _ in log.entries} == {"a-1:2"}
 
 
 async def test_broken_sink():
@@ -159,7 +157,7 @@ async def test_broken_sink():
     async def act(_alert, _attempt):
         raise KeyError("T0KEN")
 
-    outcome = await Deliverer(Channel(act), Log()).deliver(make(), NOW_MS)
+    outcome = await deliver(delivering(Channel(act), MemoryLog()), make())
     assert outcome.fate is Fate.UNDELIVERABLE
     assert "KeyError" in outcome.detail
     assert "T0KEN" not in outcome.detail
@@ -172,8 +170,8 @@ async def test_hanging_sink_is_retried():
         if attempt == 1:
             await asyncio.sleep(3600)
 
-    outcome = await Deliverer(Channel(act), Log(), attempt_timeout=0.05, backoff=QUICK).deliver(
-        make(), NOW_MS
+    outcome = await deliver(
+        delivering(Channel(act), MemoryLog(), attempt_timeout=0.05, backoff=QUICK), make()
     )
     assert outcome == Outcome(Fate.SENT, 2)
 
@@ -190,10 +188,14 @@ async def test_retry_after_wins_over_backoff():
     async def sleep(seconds):
         waits.append(seconds)
 
-    deliverer = Deliverer(
-        Channel(act), Log(), backoff=Backoff(first=1.0, longest=60.0), sleep=sleep, on_retry=errors.append
+    deliverer = delivering(
+        Channel(act),
+        MemoryLog(),
+        backoff=Backoff(first=1.0, longest=60.0),
+        sleep=sleep,
+        on_retry=errors.append,
     )
-    assert await deliverer.deliver(make(), NOW_MS) == Outcome(Fate.SENT, 6)
+    assert await deliver(deliverer, make()) == Outcome(Fate.SENT, 6)
     assert 0.5 <= waits[0] <= 1.0 <= waits[1] <= 2.0
     assert waits[2:] == [7.0, LONGEST_WAIT, 0.0]
     assert len(errors) == 5
@@ -213,10 +215,10 @@ async def test_nothing_is_kept_of_accounts_that_are_done():
         if alert.account_id == "stuck":
             await asyncio.sleep(3600)
 
-    deliverer = Deliverer(Channel(act), Log())
+    deliverer = delivering(Channel(act), MemoryLog())
     stuck = [asyncio.create_task(deliverer.deliver(make("stuck", n), NOW_MS)) for n in range(3)]
     await deliver_all(deliverer, [make(f"a-{n}") for n in range(50)])
     for task in stuck:
         task.cancel()
     await asyncio.gather(*stuck, return_exceptions=True)
-    assert deliverer._turns == deliverer._waiting == {}
+    assert len(deliverer._turns) == 0

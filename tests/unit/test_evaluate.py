@@ -44,7 +44,7 @@ def test_coverage():
     """Coverage is the weight of what was seen over the weight of what is enabled for the tier, in thousandths."""
     only_nps = look(MATURE, event("survey", START, kind="nps", score=10))
     assert named(only_nps.sub[:, 0]).keys() == {"sentiment"}
-    assert int(only_nps.coverage[0]) == 1000 * 12 // (30 + 12 + 12 + 12 + 10)
+    assert int(only_nps.coverage[0]) == 1000 * 12 // (30 + 12 + 12 + 12 + 10 + 10 + 6 + 4 + 2 + 2 + 4)
     assert int(only_nps.score[0]) == int(only_nps.sub[3, 0])
     nothing = look(MATURE)
     assert (int(nothing.score[0]), int(nothing.coverage[0])) == (-1, 0)

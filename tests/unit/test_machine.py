@@ -34,7 +34,24 @@ CELLS = [
 def test_cell(level, condition, hold, after, published, reason):
     """Each cell of the table in the module: where it goes, what is published, and why."""
     decision = decide(Level(*level), condition, NOW, hold)
-    assert (tuple(decision.level), decision.publish, decision.reason) == (after, published, reason)
+    assert (decision.level[:3], decision.publish, decision.reason) == (after, published, reason)
+
+
+def test_a_band_that_moves_while_it_fires_is_told_again():
+    """Each change of band is one more revision of the same episode; the resolve carries the last; a new firing starts at 0."""
+    steps = [(True, 1), (True, 1), (True, 2), (None, 0), (True, 1), (False, 3), (True, 1)]
+    level, told = Level(), []
+    for now, (condition, band) in enumerate(steps):
+        level, publish, reason = decide(level, condition, now, 0, band=band)
+        if publish:
+            told.append((now, publish, level.episode, level.revision, reason))
+    assert told == [
+        (0, Phase.FIRING, 1, 0, Reason.CONDITION_MET),
+        (2, Phase.FIRING, 1, 1, Reason.CHANGED),
+        (4, Phase.FIRING, 1, 2, Reason.CHANGED),
+        (5, Phase.RESOLVED, 1, 2, Reason.CONDITION_CLEARED),
+        (6, Phase.FIRING, 2, 0, Reason.CONDITION_MET),
+    ]
 
 
 @pytest.mark.parametrize(("phase", "condition"), list(itertools.product(Code, [True, False, None])))

@@ -67,6 +67,11 @@ def test_refused(path, value, told):
         ("dimensions.sentiment.signals.mood", {"weight": 1, "curve": [[0, 0], [1, 1]]}, "no such signal"),
         (f"{NPS}.window_weeks", 3, "does not use the option window_weeks"),
         (f"{NPS}.half_life_days", None, "needs the option half_life_days"),
+        (
+            "dimensions.community.signals.community_activity.window_weeks",
+            15,
+            "window_weeks may be 14 at most",
+        ),
     ],
 )
 def test_signals_that_do_not_fit(path, value, told):

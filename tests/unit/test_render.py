@@ -6,6 +6,7 @@ import pytest
 
 from alerts import render
 from alerts.model import Alert, Evidence, Kind, Phase, Reason, Severity
+from scoring.model import Rules
 
 
 def make(**changes) -> Alert:
@@ -112,3 +113,42 @@ def test_body_is_deterministic_json_in_points():
     assert body["text"] == render.text(alert)
     assert body["title"] == render.headline(alert)
     assert (body["id"], body["phase"]) == ("0" * 32, "firing")
+
+
+def test_drivers_are_told_after_the_evidence():
+    """What costs the account most follows what the rule saw, said once; of an opportunity it is left out."""
+    said = {"evidence": [Evidence("red since noon"), Evidence("support at 12.0 of 100")],
+            "drivers": [Evidence("support at 12.0 of 100", ["t1"])]}  # fmt: skip
+    assert render.text(make(**said)).splitlines()[2:4] == [
+        "- red since noon",
+        "- support at 12.0 of 100 [t1]",
+    ]
+    assert render.reasons(make(kind=Kind.OPPORTUNITY, **said)) == ["red since noon", "support at 12.0 of 100"]
+
+
+def test_body_carries_what_slack_shows():
+    """Revision, drivers and the daily history in points are in the document."""
+    body = json.loads(render.body(make(revision=2, drivers=[Evidence("x")], history=[None, 3_999])))
+    assert (body["revision"], body["drivers"], body["history"]) == (2, [{"text": "x"}], [None, 39.99])
+
+
+@pytest.mark.parametrize(
+    ("history", "bars"),
+    [
+        ([0, 1_249, 1_250, 5_000, 9_999, 10_000], "▁▁▂▅██"),
+        ([None, None, 5_000, None, 5_000], "▅·▅"),
+        ([None], ""),
+        ([], ""),
+    ],
+)
+def test_sparkline(history, bars):
+    """Bars stand for eighths of 0 to 100 points, a dot for a day without; nothing is before the first score."""
+    assert render.sparkline(history) == bars
+
+
+def test_every_rule_has_words():
+    """Each rule that can be switched on is told in words of its own."""
+    rules = set(Rules.model_fields) - {"silence"} | {"silence_usage", "silence_engagement"}
+    assert {
+        rule for rule in rules if render.happened(make(rule=rule)).startswith("has " + rule.replace("_", " "))
+    } == set()

@@ -42,7 +42,12 @@ def test_every_line_is_counted_once_by_source_and_fate() -> None:
     for source in found["sources"].values():
         assert source["read"] == sum(count for fate, count in source.items() if fate != "read")
     assert found["bands"] == {"green": 1, "red": 1}
-    assert found["alerts"] == {"band_entered firing": 1, "complaint firing": 1}
+    assert found["alerts"] == {
+        "advocate firing": 2, "advocate resolved": 2, "band_entered firing": 1, "churn_notice firing": 1,
+        "complaint firing": 1, "no_value firing": 3, "rapid_drop firing": 2, "rapid_drop resolved": 2,
+        "silence_usage firing": 4, "silence_usage resolved": 4, "upsell firing": 2, "upsell resolved": 2,
+        "urgent_ticket_ageing firing": 1,
+    }  # fmt: skip
 
 
 def test_a_file_told_twice_changes_nothing(tmp_path: Path) -> None:
@@ -63,9 +68,13 @@ def test_scores_are_written_per_account_and_step(tmp_path: Path) -> None:
     assert len({(s["account_id"], s["as_of"]) for s in scores}) == len(scores) > 20
     assert {s["as_of"][11:] for s in scores} == {"00:00:00Z"}
     assert scores[0].keys() == {"account_id", "as_of", "score", "band", "coverage", "dimensions", "model"}
-    assert [(a["rule"], a["phase"]) for a in lines(tmp_path / "a")] == [
+    assert [(a["rule"], a["phase"]) for a in lines(tmp_path / "a")][-6:] == [
         ("band_entered", "firing"),
+        ("no_value", "firing"),  # again, as the band changed
+        ("upsell", "resolved"),
+        ("urgent_ticket_ageing", "firing"),
         ("complaint", "firing"),
+        ("upsell", "resolved"),
     ]
 
 
@@ -74,7 +83,8 @@ def test_until_ends_the_replay_where_a_shorter_file_would() -> None:
     found = summary(EXAMPLE, "--until", "2026-02-01")
     assert found["last_tick"] == "2026-02-01T00:00:00Z"
     assert found["read"] < summary(EXAMPLE)["read"]
-    assert found["alerts"] == {}
+    assert "complaint firing" not in found["alerts"]
+    assert found["alerts"]["silence_usage firing"] == 3
 
 
 def test_rejected_lines_are_told_with_place_and_reason(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from scoring.state import Store
 from scoring.times import DAY, UNSET
 from tests.property.feeds import START, event, folded, tell
 
-HEAD = 4
+HEAD = 8
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from alerts import render
 from scoring import events
-from streams import schemas
+from streams import event_docs, schemas
 from streams.cli.main import app
 from tests.unit.test_render import make
 
@@ -110,3 +110,8 @@ def test_command(tmp_path):
     wrong = run(app, ["schema", "nonsense"])
     assert wrong.exit_code == 2
     assert "usage" in wrong.stderr
+
+
+def test_events_page_is_generated():
+    """docs/events.md is what the program writes from the Structs."""
+    assert (ROOT / "docs/events.md").read_text("utf-8") == event_docs.markdown()

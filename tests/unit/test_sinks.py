@@ -46,11 +46,11 @@ async def fault(sink, alert=None) -> SinkError:
 
 
 async def test_webhook_is_signed():
-    """The receiver can verify body and timestamp with the shared secret, and has id and phase as headers."""
+    """The receiver can verify body and timestamp with the shared secret; id, phase and revision are headers."""
     async with receiver() as server:
         sink = webhook(f"http://127.0.0.1:{server.port}/hook?x=1")
         await sink.send(make(attributes={"name": "Zoë"}))
-        await sink.send(make(number=2))
+        await sink.send(make(number=2, revision=3))
         await sink.close()
     request = server.requests[0]
     assert request.path == "/hook?x=1"
@@ -59,6 +59,8 @@ async def test_webhook_is_signed():
     assert request.headers["accountpulse-signature"] == f"v1={mac}"
     assert request.headers["accountpulse-alert-id"] == make().id
     assert request.headers["accountpulse-phase"] == "firing"
+    assert [request.headers["accountpulse-revision"] for request in server.requests] == ["0", "3"]
+    assert json.loads(server.requests[1].body)["revision"] == 3
     assert json.loads(request.body)["title"] == "Critical: Zoë turned red (12.3 points)"
 
 

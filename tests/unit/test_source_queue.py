@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from scoring.times import UNSET, iso
 from streams.codec import Admission, decode_chunk
-from streams.source_queue import SourceQueue, ceil_tick
+from streams.source_queue import Position, SourceQueue, ceil_tick
 from tests.property.feeds import START, Record, event, record
 
 TICK, GRACE = 60_000, 10_000
@@ -110,8 +110,20 @@ def test_bound():
 def test_resume():
     """A queue that continues behind a committed offset knows how far its feed was, so late events stay late."""
     queue = SourceQueue(TICK, GRACE)
-    queue.resume(START + 300_000)
+    queue.resume(Position(START + 300_000, START, []))
     put(queue, [0], 17)
     assert drained(queue) == [(17, 300_000)]
     assert queue.newest == START + 300_000
     assert SourceQueue(TICK, GRACE).next_offset == UNSET
+
+
+def test_what_was_heard_by_a_tick():
+    """The newest event time by a tick is that of the events that count from it or before, also behind a committed offset."""
+    queue = SourceQueue(TICK, GRACE)
+    put(queue, [1000, 70_000, 65_000])
+    assert queue.take(1 << 62) is not None
+    again = SourceQueue(TICK, GRACE)
+    again.resume(queue.position)
+    for q in (queue, again):
+        assert q.heard(START + TICK) == START + 1000
+        assert q.heard(START + 2 * TICK) == START + 70_000

@@ -1,0 +1,119 @@
+"""An alert put together from a rule's decision and the account's columns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from alerts.machine import Code, Level
+from alerts.model import Alert, Evidence, Kind, Phase, Reason, Severity, alert_id
+from alerts.rules.base import EMPTY, FactRule, LevelRule, Tick
+from scoring.bands import velocity
+from scoring.drivers import evidence_of
+from scoring.evaluate import Scorer
+from scoring.facts import Facts
+from scoring.layout import DIMENSIONS, ENDED, HISTORY_DAYS, MISSING, TIERS
+from scoring.record import attributes, band_name
+from scoring.state import Store
+from scoring.tail import FactState
+from scoring.times import DAY, UNSET, Int64
+
+SPARK_DAYS: Final = 30
+"""Days of daily scores that travel with an alert."""
+DRIVERS: Final = 3
+
+
+class Composer:
+    """Writes alerts about accounts scored by one model."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def level(
+        self, store: Store, row: int, rule: LevelRule, level: Level, reason: Reason, evidence: list[Evidence]
+    ) -> Alert:  # fmt: skip
+        """What a level rule says now: firing, or resolved if the level is inactive again."""
+        fires = level.phase in (Code.FIRING, Code.NO_DATA)
+        phase = Phase.FIRING if fires else Phase.RESOLVED
+        told = (str(level.episode), level.revision, level.told, level.told)
+        return self._alert(store, row, rule, phase, reason, told, evidence)
+
+    def level_again(self, store: Store, row: int, rule: LevelRule, level: Level) -> Alert:
+        """The last thing told about a level, for whoever may have missed it."""
+        evidence: list[Evidence] = []
+        if level.phase in (Code.FIRING, Code.NO_DATA):
+            rows = np.array([row])
+            facts = Facts(store, rows, int(store.hot["tick"][row]))
+            evidence = rule.evidence(Tick(store, rows, facts, self._scorer.evaluate(facts), {}), 0)
+        return self.level(store, row, rule, level, Reason.TAKEOVER, evidence)
+
+    def fact(
+        self, store: Store, row: int, rule: FactRule, item: str, state: FactState, reason: Reason
+    ) -> Alert:  # fmt: skip
+        """What a fact rule says of an item: firing as of its event, resolved as of the tick it was over."""
+        if state.firing:
+            told = (item, 0, state.at, state.tick)
+            return self._alert(store, row, rule, Phase.FIRING, reason, told, rule.evidence(store, row, item))
+        told = (item, 0, state.tick, state.tick)
+        return self._alert(store, row, rule, Phase.RESOLVED, reason, told, [])
+
+    def _alert(
+        self, store: Store, row: int, rule: LevelRule | FactRule, phase: Phase, reason: Reason,
+        told: tuple[str, int, int, int], evidence: list[Evidence],
+    ) -> Alert:  # fmt: skip
+        """`told`: episode, revision, event time of the transition, last tick when it was made."""
+        hot, name = store.hot[row], store.names[row]
+        episode, revision, at, tick = told
+        one: Int64 = np.array([row])
+        score = hot["score"].astype(np.int64).reshape(1)
+        now = max(int(hot["tick"]), 0)
+        tier = int(self._scorer.tiers(Facts(store, one, now))[0])
+        return Alert(
+            id=alert_id(name, rule.name, int(hot["term"]), episode),
+            phase=phase,
+            revision=revision,
+            rule=rule.name,
+            kind=Kind(rule.kind),
+            severity=Severity(rule.severity),
+            reason=reason,
+            account_id=name,
+            term=int(hot["term"]),
+            episode=episode,
+            at=at,
+            tick=tick,
+            score=None if score[0] == MISSING else int(score[0]),
+            band=band_name(int(hot["band"]), ended=bool(hot["flags"] & ENDED)),
+            previous_band=None if hot["band_since"] == UNSET else band_name(int(hot["previous_band"])),
+            coverage=int(hot["coverage"]),
+            velocity_7d=velocity(store, one, now, score, 7)[0],
+            velocity_28d=velocity(store, one, now, score, 28)[0],
+            evidence=evidence,
+            drivers=self._drivers(store, row, tier) if phase is Phase.FIRING else [],
+            history=_history(store, row, now // DAY),
+            play=rule.play,
+            attributes={"tier": TIERS[tier], **attributes(store.tails.get(row, EMPTY))},
+            model=self._scorer.hash,
+        )
+
+    def _drivers(self, store: Store, row: int, tier: int) -> list[Evidence]:
+        """The dimensions that cost most points as of the last tick."""
+        subs = store.hot["last_sub"][row].tolist()
+        lost = [
+            (int(self._scorer.weights[slot, tier]) * (100_000 - sub), slot)
+            for slot, sub in enumerate(subs)
+            if sub != MISSING
+        ]
+        return [
+            Evidence(
+                f"{DIMENSIONS[slot].replace('_', ' ')} at {subs[slot] / 1000:.1f} of 100",
+                evidence_of(store, row, DIMENSIONS[slot])[0],
+            )
+            for cost, slot in sorted(lost, key=lambda item: (-item[0], item[1]))[:DRIVERS]
+            if cost
+        ]
+
+
+def _history(store: Store, row: int, today: int) -> list[int | None]:
+    days = np.arange(today - SPARK_DAYS + 1, today + 1) % HISTORY_DAYS
+    return [None if s == MISSING else s for s in store.hot["history"][row, days].tolist()]

@@ -1,0 +1,56 @@
+"""Known bugs, planted for the simulation to find. Nothing here is reachable from the product."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from scoring.times import UNSET
+from streams.flush import Flush
+from streams.folding import Folding
+from streams.pipeline import Partition
+from streams.source_queue import Chunk
+
+
+class CommitsBeforeAcknowledgement(Flush):
+    """Commits the offsets while the rows are still on their way: a crash in between loses events."""
+
+    async def _commit(self, cut: Any) -> None:
+        write = self._writer.write
+
+        async def later(outbox: Any) -> Any:
+            if outbox is cut.rows and cut.offsets:
+                await asyncio.wait_for(self._commit_offsets(cut.offsets), self._deadline)
+            return await write(outbox)
+
+        with patch.object(self._writer, "write", later):
+            await super()._commit(cut)
+
+
+@contextmanager
+def no_offset_fence() -> Iterator[None]:
+    """Rows do not remember what they have seen: what is read again counts again."""
+    accept = Folding.accept
+
+    def without(self: Folding, source: int, chunk: Chunk, upcoming: int) -> None:
+        self.store.hot["fence"][chunk.rows, source] = UNSET
+        accept(self, source, chunk, upcoming)
+
+    with patch.object(Folding, "accept", without):
+        yield
+
+
+@contextmanager
+def clock_of_the_newest_row() -> Iterator[None]:
+    """After a crash the clock goes on from the newest row: older rows of the same flush miss their ticks."""
+    takeover = Partition.takeover
+
+    def without(self: Partition) -> None:
+        takeover(self)
+        self.clock_ms = max(self.clock_ms, self.as_of)
+
+    with patch.object(Partition, "takeover", without):
+        yield

@@ -1,0 +1,149 @@
+"""One member of the group: recovers, feeds, advances and flushes as the real one does, when the scheduler says so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from scoring.events import SOURCES
+from streams.flush import Flush
+from streams.partition_context import Context
+from streams.pipeline import Partition
+from tests.simulation.world import OUTPUTS, Producer, World, Writer
+
+
+class Table:
+    """The part of `StateTable` that a flush sees: one partition, live."""
+
+    def __init__(self, partition: Partition) -> None:
+        self.states = {0: partition}
+        self.poisoned_since: float | None = None
+
+    def live(self) -> dict[int, Partition]:
+        """The partition."""
+        return self.states
+
+    def poison(self) -> None:
+        """A write was refused: nothing more is written."""
+        self.poisoned_since = 0.0
+
+    def written(self, offsets: Mapping[TP, int]) -> None:
+        """Own rows need not be read back."""
+
+
+class Share:
+    """`TimeShare` without a clock: may give way at every call."""
+
+    world: World
+
+    async def pause(self) -> None:
+        """Let others run, perhaps."""
+        await self.world.wait()
+
+
+class Worker:
+    """Takes the partition over when it is made."""
+
+    def __init__(self, world: World, context: Context, last: int, flush: type[Flush] = Flush) -> None:
+        """`last`: wall time when everything was read, milliseconds."""
+        self.world = world
+        self.last = last
+        self.epoch = world.take_over()
+        self.partition = Partition(0, context)
+        self.failed = False
+        self.partition.restore(world.rows())
+        self.at = [0] * len(SOURCES)
+        for source, feed in enumerate(world.feeds):
+            offset, metadata = world.committed.get(source, (0, ""))
+            self.partition.resume(source, metadata)
+            self.at[source] = next((i for i, r in enumerate(feed) if r.offset >= offset), len(feed))
+        self.partition.takeover()
+        self.table = Table(self.partition)
+        self.writer = Writer(world, self.epoch)
+        Share.world = world
+        self.task: asyncio.Task[bool] | None = None
+        self._steps: Iterator[None] = iter(())
+        stubs: dict[str, Any] = {"table": self.table, "intake": SimpleNamespace(uncommitted=0)}
+        self.flush = flush(
+            **stubs,
+            writer=self.writer,  # type: ignore[arg-type]  # the same calls, no Kafka
+            producer=Producer(world),
+            inputs=SOURCES,
+            outputs=OUTPUTS,
+            deadline=3600.0,
+            clock=lambda: last,
+            settled=lambda: True,
+            commit_offsets=lambda offsets: world.commit(self.epoch, offsets),
+            rejoin=lambda: None,
+            fail=self._fail,
+        )
+
+    def _fail(self, error: BaseException) -> None:
+        del error
+        self.failed = True
+
+    @property
+    def dead(self) -> bool:
+        """Whether it must stop: a write failed, or somebody newer owns the partition."""
+        return self.failed or self.table.poisoned_since is not None
+
+    @property
+    def flushing(self) -> bool:
+        """Whether a flush is under way."""
+        return self.task is not None and not self.task.done()
+
+    @property
+    def read_all(self) -> bool:
+        """Whether every feed was handed over to the end."""
+        return all(at >= len(feed) for at, feed in zip(self.at, self.world.feeds, strict=True))
+
+    def feed(self) -> None:
+        """Some records of some source."""
+        waiting = [s for s, feed in enumerate(self.world.feeds) if self.at[s] < len(feed)]
+        if waiting and not self._advance_some(1_000_000):
+            source, n = self.world.random.choice(waiting), self.world.random.choice((1, 2, 5, 40))
+            self.partition.feed(source, self.world.feeds[source][self.at[source] : self.at[source] + n])
+            self.at[source] += n
+
+    def advance(self) -> None:
+        """A few slices of folding and ticking; the wall clock may stand anywhere."""
+        if not self._advance_some(self.world.random.choice((1, 3, 20))):
+            ends = [s for s, feed in enumerate(self.world.feeds) if self.at[s] >= len(feed)]
+            now = self.last - self.world.random.choice((0, 0, 3_600_000, 40 * 3_600_000))
+            self._steps = self.partition.advance(now, frozenset(ends))
+
+    def _advance_some(self, slices: int) -> bool:
+        """Go on with what was begun; whether there is more."""
+        return all(next(self._steps, self) is not self for _ in range(slices))
+
+    def start_flush(self, *, scores_only: bool = False) -> None:
+        """Begin a flush, if none is under way."""
+        if not self.flushing:
+            step = self.flush.publish_scores() if scores_only else self.flush.commit()
+            self.task = asyncio.ensure_future(step)
+
+    async def crash(self) -> None:
+        """Everything in memory is gone, in the middle of whatever it was."""
+        if self.task is not None and self.flushing:
+            self.world.seen["crash in a flush"] += 1
+            self.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.task
+
+    async def finish(self) -> None:
+        """Read, tell and write everything there is."""
+        while not self.read_all:
+            self.feed()
+        while self._advance_some(1_000_000):
+            pass
+        for _ in self.partition.advance(self.last, frozenset(range(len(SOURCES)))):
+            pass
+        for _ in range(3):
+            self.start_flush()
+            if self.task is not None:
+                await self.task

@@ -1,0 +1,148 @@
+"""What outlives a worker: topics, committed offsets and epochs, as Kafka keeps them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+from aiokafka.errors import KafkaTimeoutError
+from faust.types import TP
+
+from alerts.model import Alert, decode_alert
+from scoring.events import SOURCES
+from streams.fence import FencedError
+from streams.flush import Outputs
+
+OUTPUTS = Outputs("state", "scores", "alerts", "dead-letters")
+Pair = tuple[bytes, bytes | None]
+
+
+class World:
+    """Logs that only grow, and the broker's answers to who may write."""
+
+    def __init__(self, feeds: Sequence[Sequence[Any]], random: Random, *, fenced: bool = True) -> None:
+        """`feeds`: records per source in offset order. `fenced` False: the broker accepts any epoch (a planted bug)."""
+        self.feeds = feeds
+        self.random = random
+        self.fenced = fenced
+        self.state: list[Pair] = []
+        self.scores: list[Pair] = []
+        self.alerts: list[Alert] = []
+        self.committed: dict[int, tuple[int, str]] = {}
+        self.epoch = 0
+        self.seen: Counter[str] = Counter()
+        """How often which fault bit."""
+
+    def take_over(self) -> int:
+        """The next epoch: whoever held an older one is refused from now on."""
+        self.epoch += 1
+        return self.epoch
+
+    def rows(self) -> list[Pair]:
+        """The compacted changelog, in log order of the newest record of each key."""
+        newest: dict[bytes, bytes | None] = {}
+        for key, value in self.state:
+            newest.pop(key, None)
+            newest[key] = value
+        return list(newest.items())
+
+    def append(self, topic: str, records: Iterable[Pair], epoch: int) -> None:
+        """What the leader does with a fenced batch. Raises FencedError for an epoch that is over."""
+        if self.fenced and epoch < self.epoch:
+            self.seen["refused write"] += 1
+            raise FencedError(f"epoch {epoch} is over")
+        (self.state if topic == OUTPUTS.state else self.scores).extend(records)
+
+    async def commit(self, epoch: int, offsets: Mapping[TP, Any]) -> bool:
+        """What the group coordinator does with offsets: those of an old generation are refused."""
+        await self.wait()
+        if epoch < self.epoch:
+            self.seen["refused commit"] += 1
+            return False
+        for tp, each in offsets.items():
+            self.committed[SOURCES.index(tp.topic)] = (each.offset, each.metadata)
+        return True
+
+    async def wait(self) -> None:
+        """Let others run for a while."""
+        for _ in range(self.random.choice((0, 1, 2, 5, 20))):
+            await asyncio.sleep(0)
+
+
+class Writer:
+    """`FencedWriter` over the world: batches go in one by one, and others may run in between."""
+
+    owned: frozenset[TP] = frozenset()
+
+    def __init__(self, world: World, epoch: int) -> None:
+        self._world = world
+        self._epoch = epoch
+        self.breaks = False
+        """The next write fails somewhere in the middle."""
+
+    def outbox(self) -> Any:
+        """Batches by topic, as they were put in."""
+        batches: list[tuple[TP, list[Pair]]] = []
+        return SimpleNamespace(
+            batches=batches, put=lambda tp, records, _: batches.append((tp, list(records)))
+        )
+
+    async def write(self, outbox: Any) -> dict[TP, int]:
+        """Append batch by batch. Raises FencedError, or KafkaTimeoutError after some of them."""
+        size = self._world.random.choice((1, 2, 1000))
+        parts = [(tp, r[i : i + size]) for tp, r in outbox.batches for i in range(0, len(r), size)]
+        breaks_at = self._world.random.randrange(len(parts)) if self.breaks and parts else None
+        for at, (tp, records) in enumerate(parts):
+            await self._world.wait()
+            if at == breaks_at:
+                self._world.seen["broken write"] += 1
+                raise KafkaTimeoutError("write not acknowledged")
+            self._world.append(tp.topic, records, self._epoch)
+        await self._world.wait()
+        return {}
+
+    async def renew(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Nothing to renew here."""
+        del tps
+        return {}
+
+
+class Batch:
+    """A producer batch that takes everything."""
+
+    def __init__(self) -> None:
+        self.records: list[Pair] = []
+
+    def append(self, *, key: bytes, value: bytes, timestamp: int) -> object:
+        """Take a record."""
+        del timestamp
+        self.records.append((key, value))
+        return self
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Producer:
+    """The producer of alerts and dead letters: unfenced, acknowledged some time later, or never."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def create_batch(self) -> Batch:
+        """An empty batch."""
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, partition: int) -> asyncio.Future[None]:
+        """Send it; the answer is the acknowledgement."""
+        del partition
+        return asyncio.ensure_future(self._deliver(batch, topic))
+
+    async def _deliver(self, batch: Batch, topic: str) -> None:
+        await self._world.wait()
+        if topic == OUTPUTS.alerts:
+            self._world.alerts += [decode_alert(value or b"") for _, value in batch.records]
