@@ -27,7 +27,7 @@ class RapidDrop(Level[Options]):
         self._min_age = options.min_age_days
 
     def verdict(self, tick: Tick) -> Verdict:
-        """Unknown while there is no score of 7 or 28 days ago to compare with, or it was one of onboarding."""
+        """Unknown while there is no band, or no score of 7 or 28 days ago, or that was one of onboarding."""
         holds, keeps, known = tick.all(False), tick.all(False), tick.all(False)
         for days, limit in self._limits.items():
             change, can_tell = velocities(tick.store, tick.rows, tick.facts.now, tick.evaluation.score, days)
@@ -37,7 +37,8 @@ class RapidDrop(Level[Options]):
             if fell.any():
                 keeps |= fell
                 holds |= fell & (change <= -limit)
-        return Verdict(holds, known, keeps)
+        known &= tick.band != 0
+        return Verdict(holds & known, known, keeps & known)
 
     def evidence(self, tick: Tick, i: int) -> list[Evidence]:
         """How far it fell, in 7 and in 28 days."""

@@ -20,7 +20,7 @@ class SupportCluster(Level[Options]):
     """
 
     name = "support_cluster"
-    when = "`tickets` in `window_days`, and `factor` times the pace of the eight weeks before; until there are fewer"
+    when = "`tickets` in `window_days`, and `factor` times the pace of the eight weeks before"
     shows = "how many tickets, how many are usual"
     play = "Read the tickets together for one cause before they are answered one by one; tell them what you found."
 
@@ -29,12 +29,12 @@ class SupportCluster(Level[Options]):
         o = self.options
         recent = tick.facts.window("tickets", o.window_days)
         many = np.asarray(recent >= o.tickets)
-        holds = many.copy()
+        holds = many
         at = np.flatnonzero(many)
         if len(at):
             before = tick.of(at).window("tickets", _PACE_DAYS, o.window_days)
             holds[at] = recent[at] * _PACE_DAYS >= o.factor * o.window_days * before
-        return Verdict(holds, keeps=many)
+        return Verdict(holds)
 
     def evidence(self, tick: Tick, i: int) -> list[Evidence]:
         """Now and usually."""

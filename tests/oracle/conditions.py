@@ -58,6 +58,8 @@ def band_entered(s: Situation, o: Options, _firing: bool) -> bool | None:
 
 
 def rapid_drop(s: Situation, o: Options, firing: bool) -> bool | None:
+    if s.band == INSUFFICIENT:
+        return None
     standing, part = s.row.term.standing, 50 if firing else 100
     old_enough = {n: s.facts.age(s.now) >= o.get("min_age_days", 30) + n for n in (7, 28)}
     week, month = (velocity(standing, s.now, n) if old_enough[n] else None for n in (7, 28))
@@ -84,11 +86,10 @@ def urgent_ticket_ageing(s: Situation, o: Options, _firing: bool) -> bool | None
     return since is not None and s.now - since >= s.per_tier(o["hours_per_tier"]) * HOUR
 
 
-def support_cluster(s: Situation, o: Options, firing: bool) -> bool | None:
+def support_cluster(s: Situation, o: Options, _firing: bool) -> bool | None:
     n = o["window_days"]
     recent, before = s.facts.window("tickets", n), s.facts.window("tickets", 56, n)
-    many = recent >= o["tickets"]
-    return many and (firing or recent * 56 >= o["factor"] * n * before)
+    return recent >= o["tickets"] and recent * 56 >= o["factor"] * n * before
 
 
 def detractor(s: Situation, o: Options, _firing: bool) -> bool | None:
