@@ -158,14 +158,14 @@ def accounts(partition: Partition) -> dict[str, dict[str, Any]]:
 
 
 def shown_overrides(partition: Partition) -> dict[str, dict[str, Any]]:
-    """What the score records of the last tick show beside the score."""
+    """What the score records of accounts that have not ended show beside the score, as of their last tick."""
     store, scorer = partition.store, partition.context.scorer
     shown: dict[str, dict[str, Any]] = {}
     for row in range(store.n):
         rows = np.array([row])
         facts = Facts(store, rows, max(int(store.hot["tick"][row]), 0))
         record = score_records(store, rows, np.array([0]), facts, scorer.evaluate(facts), scorer)[0]
-        if record.override is not None:
+        if record.override is not None and not record.ended:
             told = msgspec.structs.asdict(record.override)
             shown[record.account_id] = told | {"expires_at": parse(record.override.expires_at)}
     return shown

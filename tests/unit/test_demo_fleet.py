@@ -123,7 +123,7 @@ def test_leaving_a_story_out_changes_no_other_account(name: str) -> None:
 
 
 def test_the_outage_is_held_against_nobody_because_the_feed_is_known_to_be_dead() -> None:
-    """No account falls silent over a dead feed; were the feed not watched, nearly everybody would."""
+    """No account falls silent over a dead feed; were the feed not watched, those who work every day would."""
     fleet, _, alerts = replayed()
     begin, end = OUTAGE.window(END)
     events = generate(fleet)
@@ -136,7 +136,7 @@ def test_the_outage_is_held_against_nobody_because_the_feed_is_known_to_be_dead(
     assert blind is not None
     print(f"blamed {told.blamed}; with every feed taken for live {len(blind.blamed)} of {ACCOUNTS}")
     assert told.as_expected
-    assert len(blind.blamed) > ACCOUNTS / 2
+    assert len(blind.blamed) > ACCOUNTS / 8
 
 
 def test_a_healthy_fleet_raises_few_alerts() -> None:
