@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: real servers, one of each per session, and topic names nobody else uses."""
 
+import signal
 import uuid
 from collections.abc import Iterator
 from typing import NoReturn
@@ -16,6 +17,8 @@ from tests.servers import (
     required,
 )
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job, and all its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
 SERVER_FIXTURES = frozenset({"kafka", "redis_server"})
