@@ -194,3 +194,13 @@ def test_commit_follows_what_was_taken():
     assert msgspec.json.decode(metadata)[1][0] in {parse(told[0]["ts"]), parse(told[1]["ts"])}
     settle(partition, START + HOUR)
     assert partition.positions()[0][0] == 4
+
+
+def test_what_travels_with_a_commit_stays_small():
+    """A year of events that evaluate nobody leaves metadata far below the 4 KiB that a broker takes."""
+    partition = Partition(0, context(tick=HOUR))
+    for n in range(300):
+        partition.feed(0, [record(n, event("usage", START + n * DAY, f"a{n}"))])
+        for _ in partition.advance(START + n * DAY, frozenset(range(1, 6))):
+            pass
+    assert max(len(metadata) for _, metadata in partition.positions().values()) < 300
