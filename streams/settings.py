@@ -126,7 +126,9 @@ class Engine(_Strict):
         if 3600 % self.tick and self.tick % 3600:
             raise ValueError(f"tick: {self.tick} s neither divides an hour nor is a whole number of hours")
         if self.grace > 60 * self.tick:
-            raise ValueError(f"grace: {self.grace:g} s is more than 60 ticks: what is ahead travels with each commit")
+            raise ValueError(
+                f"grace: {self.grace:g} s is more than 60 ticks: what is ahead travels with each commit"
+            )
         return self
 
 
