@@ -25,22 +25,12 @@ from scoring.events import SOURCES
 from streams.cli.output import ExitCode, complain, emit_json, emit_table
 from streams.kafka_clients import client_arguments
 from streams.partitioner import partition_of
+from streams.replay import SOURCE_OF
 from streams.settings import Settings
 from streams.topics import partition_counts
 
-SOURCE_OF_TYPE: Final[Mapping[str, str]] = {
-    "usage": "usage",
-    "ticket": "tickets",
-    "invoice": "invoices",
-    "survey": "surveys",
-    "account": "accounts",
-    "churn": "accounts",
-    "renewal": "accounts",
-    "engagement": "engagement",
-    "milestone": "engagement",
-    "override": "engagement",
-    "cost": "engagement",
-}
+SOURCE_OF_TYPE: Final[Mapping[str, str]] = {name: SOURCES[source] for name, source in SOURCE_OF.items()}
+"""Event type to the topic it is produced to; replay sorts files by the same table."""
 UNKNOWN_TYPE_SOURCE: Final = "usage"
 """Where an event of unknown type goes: the worker makes it a dead letter with a reason."""
 CHUNK_BYTES: Final = 1 << 16
