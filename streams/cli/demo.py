@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 import shutil
 import signal
@@ -79,6 +78,8 @@ def demo(
                    seconds=days / DAYS_A_SECOND)  # fmt: skip
         outcome = asyncio.run(_until_stopped(work))
     except (KeyboardInterrupt, asyncio.CancelledError):
+        for number in _STOPPING:
+            signal.signal(number, signal.SIG_IGN)  # Python gives other handlers up on its way out
         complain("stopped; nothing is left behind")
         raise typer.Exit(INTERRUPTED) from None
     except DemoError as error:
@@ -100,14 +101,24 @@ def _conclude(console: Console, outcome: Outcome, tick: str) -> None:
 
 
 async def _until_stopped(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Ctrl-C, SIGTERM and a closed terminal end the run once: whoever insists must not disturb the tidying up."""
-    task = asyncio.current_task()
-    if task is not None:
-        stop = task.cancel
-        for number in _STOPPING:
-            with contextlib.suppress(NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(number, lambda: task.cancelling() or stop())
-    return await work
+    """Ctrl-C, SIGTERM and a closed terminal end the run once: whoever insists must not disturb the tidying up.
+
+    Not `loop.add_signal_handler`: the loop takes its handlers back when it closes, before the process is gone.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    asked = False
+
+    def stop(*_: object) -> None:
+        nonlocal asked
+        if not asked and task is not None:
+            asked = True
+            loop.call_soon_threadsafe(task.cancel)
+
+    before = {number: signal.signal(number, stop) for number in _STOPPING}
+    outcome = await work
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    return outcome
 
 
 def _write(fleet: Fleet, path: Path) -> None:
