@@ -27,6 +27,10 @@ _RFC3339 = re.compile(
 _LAYOUT = b"0000-00-00T00:00:00"
 _SEPARATORS = [i for i, c in enumerate(_LAYOUT) if c != ord("0")]
 _DIGITS = [i for i, c in enumerate(_LAYOUT) if c == ord("0")]
+_TIME_DIGITS = [11, 12, 14, 15, 17, 18, 20, 21, 22]
+_TIME_MARKS = [13, 16, 19]
+_TIME_LIMITS = np.array([2, 9, 5, 9, 5, 9, 9, 9, 9], np.uint8)
+_TIME_UNITS = np.array([36_000_000, HOUR, 600_000, 60_000, 10_000, 1000, 100, 10, 1])
 _MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
@@ -61,8 +65,28 @@ def parse_column(texts: Sequence[str]) -> Int64:
         except UnicodeEncodeError:
             raw = b""
         if len(raw) == length * len(texts):
-            return _parse_matrix(np.frombuffer(raw, np.uint8).reshape(-1, length), texts)
+            matrix = np.frombuffer(raw, np.uint8).reshape(-1, length)
+            of_one_day = _parse_day(matrix, texts[0])
+            return _parse_matrix(matrix, texts) if of_one_day is None else of_one_day
     return np.array([parse(t) for t in texts], np.int64)
+
+
+def _parse_day(raw: NDArray[np.uint8], first: str) -> Int64 | None:
+    """Times that all lie on the day of the first; None if they do not, or any is wrong."""
+    midnight = day_start(first)
+    clock = raw[:, _TIME_DIGITS if raw.shape[1] == 24 else _TIME_DIGITS[:6]] - np.uint8(48)
+    marks = _TIME_MARKS if raw.shape[1] == 24 else _TIME_MARKS[:2]
+    if (
+        midnight == UNSET
+        or first[10] != "T"
+        or (raw[:, :11] != raw[0, :11]).any()
+        or (clock > _TIME_LIMITS[: clock.shape[1]]).any()
+        or (raw[:, marks] != np.frombuffer(b"::.", np.uint8)[: len(marks)]).any()
+        or (raw[:, -1] != ord("Z")).any()
+    ):
+        return None
+    ms = clock @ _TIME_UNITS[: clock.shape[1]]
+    return None if (ms >= DAY).any() else midnight + ms
 
 
 def _parse_matrix(raw: NDArray[np.uint8], texts: Sequence[str]) -> Int64:

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.events import (
-    EVENT_TYPES,
-    MAX_VALUE_BYTES,
-    TYPE_NAMES,
-    AnyEvent,
-    Invoice,
-    Milestone,
-    Override,
-    Survey,
-    decode,
-    normalised_score,
-)
-from scoring.times import UNSET, Int64, parse, parse_column
+from scoring.events import EVENT_TYPES, MAX_VALUE_BYTES, AnyEvent, decode
+from scoring.state import Store
+from scoring.times import UNSET, Int64, parse_column
+from streams import rejects
 from streams.envelope import unwrap
+from streams.rejects import Reason, Reject
 
-_CHECKED: Final = np.array([cls in (Survey, Invoice, Milestone, Override) for cls in EVENT_TYPES])
-"""Types with content that the schema cannot check, by code."""
 FUTURE_MS: Final = 10 * 60_000
 Codes = NDArray[np.int8]
 """Event types as positions in EVENT_TYPES."""
 CODE: Final = {cls: code for code, cls in enumerate(EVENT_TYPES)}
+_NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are no JSON, or JSON nested deeper than anybody needs."""
 
 
 class Record(Protocol):
@@ -53,18 +44,11 @@ class Record(Protocol):
         """The event as JSON."""
 
 
-class Reject(NamedTuple):
-    """A record that is no event: where it stood in the chunk, the reason, and what exactly is wrong."""
-
-    place: int
-    reason: str
-    detail: str
-
-
 class Decoded(NamedTuple):
-    """The good events of a chunk as columns; `places` tells where they stood."""
+    """The good events of a chunk as columns; `places` tells where they stood, `rows` which accounts they are of."""
 
-    places: list[int]
+    places: Sequence[int]
+    rows: Int64
     events: list[AnyEvent]
     times: Int64
     codes: Codes
@@ -72,18 +56,27 @@ class Decoded(NamedTuple):
 
 
 class Admission:
-    """Which keys belong to a partition. A key is checked once, when it is first seen."""
+    """Which keys belong to a partition: those of accounts that have a row, others when they are first seen."""
 
-    def __init__(self, belongs: Callable[[bytes], bool]) -> None:
+    def __init__(self, belongs: Callable[[bytes], bool], store: Store) -> None:
         self._belongs = belongs
-        self._names: dict[bytes | None, str] = {}
+        self._store = store
 
-    def all_known(self, keys: Sequence[bytes | None], names: Sequence[str]) -> bool:
-        """Whether every key was admitted before under that account id."""
-        return list(map(self._names.get, keys)) == names
+    def rows(self, keys: Sequence[bytes | None], names: Sequence[str]) -> tuple[list[int], list[int]]:
+        """The row of each key, -1 where there is none yet; and the places to look at: new keys, wrong names."""
+        index: dict[bytes | None, int] = self._store.index  # type: ignore[assignment]  # None is only looked up
+        rows = list(map(index.get, keys))
+        if None not in rows and list(map(self._store.names.__getitem__, rows)) == names:  # type: ignore[arg-type]  # no None is left
+            return rows, []  # type: ignore[return-value]  # as above
+        known = [-1 if row is None else row for row in rows]
+        told = self._store.names
+        odd = [n for n, row in enumerate(known) if row < 0 or told[row] != names[n]]
+        return known, odd
 
-    def refuse(self, key: bytes | None, account_id: str) -> tuple[str, str] | None:
-        """Reason and detail if the record must not be folded, None if it may."""
+    def refuse(self, key: bytes | None, account_id: str) -> Reason | None:
+        """Reason if the record must not be folded, None if it may."""
+        if key is None:
+            return "missing_key", "the record has no key; it must be the account_id"
         if key != account_id.encode():
             return "key_mismatch", f"key {key!r} is not account_id {account_id!r}"
         if account_id.startswith("\0"):
@@ -93,50 +86,68 @@ class Admission:
                 "wrong_partition",
                 "the key belongs to another partition: the producer's partitioner is not murmur2",
             )
-        if len(self._names) > 4_000_000:  # keys of accounts that were never folded must not fill the memory
-            self._names.clear()
-        self._names[key] = account_id
         return None
+
+    def add(self, key: bytes | None) -> int:
+        """The row of an account, made when it is new."""
+        return self._store.row(key or b"")
 
 
 def decode_chunk(records: Sequence[Record], admission: Admission) -> Decoded:
     """Decode and check a chunk; never raises for what is in it."""
-    rejects: list[Reject] = []
-    values = [r.value for r in records]
+    values, keys = [r.value for r in records], [r.key for r in records]
+    index: Sequence[int] = range(len(records))
+    refused: list[Reject] = []
     events = _decode_all(values)
-    if events is None:
-        index, events = _decode_one_by_one(values, records, rejects)
-    else:
-        index = list(range(len(events)))
-    keys = [records[i].key for i in index] if rejects else [r.key for r in records]
-    if not admission.all_known(keys, [e.account_id for e in events]):
-        index, events = _admit(index, events, keys, admission, rejects)
-    codes = _codes(events)
+    if events is None or None in keys:
+        index, events = _decode_one_by_one(values, keys, refused)
+        keys = [keys[i] for i in index]
+    rows, odd = admission.rows(keys, [e.account_id for e in events])
     times = parse_column([e.ts for e in events])
-    stamps = np.array([records[i].timestamp for i in index], np.int64)
-    bad = (times == UNSET) | (times > stamps + FUTURE_MS)
-    for n in np.flatnonzero(_CHECKED[codes]).tolist():
-        bad[n] |= _content_of_type(events[n]) is not None
-    if bad.any():
-        for n in np.flatnonzero(bad).tolist():
-            late = (int(times[n]) - int(stamps[n])) // 1000
-            future = "future", f"ts {events[n].ts} is {late} s after the record's own time"
-            rejects.append(Reject(index[n], *(_content(events[n]) or future)))
-        keep = np.flatnonzero(~bad)
-        index, events = [index[n] for n in keep.tolist()], [events[n] for n in keep.tolist()]
-        codes, times, stamps = codes[keep], times[keep], stamps[keep]
-    return Decoded(index, events, np.minimum(times, stamps), codes, sorted(rejects))
-
-
-def _codes(events: Sequence[AnyEvent]) -> Codes:
+    stamps = np.array([r.timestamp for r in records], np.int64)
+    if refused:
+        stamps = stamps[np.array(index, np.intp)]
     kinds = set(map(type, events))
+    faults = _faults(events, keys, odd, times, stamps, kinds, admission)
+    if faults:
+        refused += [Reject(index[n], *reason) for n, reason in faults.items()]
+        keep = [n for n in range(len(events)) if n not in faults]
+        index, events = [index[n] for n in keep], [events[n] for n in keep]
+        keys, rows = [keys[n] for n in keep], [rows[n] for n in keep]
+        times, stamps = times[keep], stamps[keep]
+    if odd:
+        rows = [admission.add(key) if row < 0 else row for key, row in zip(keys, rows, strict=True)]
+    return Decoded(
+        index, np.array(rows, np.int64), events, np.minimum(times, stamps), _codes(events, kinds), sorted(refused)
+    )  # fmt: skip
+
+
+def _faults(
+    events: Sequence[AnyEvent], keys: Sequence[bytes | None], odd: Sequence[int], times: Int64, stamps: Int64,
+    kinds: set[type], admission: Admission,
+) -> dict[int, Reason]:  # fmt: skip
+    """Place to the first reason that applies: content, then key, then time."""
+    faults = rejects.faults_of_types(events, kinds)
+    for n in np.flatnonzero(times == UNSET).tolist():
+        faults[n] = rejects.of_content(events[n]) or ("bad_timestamp", "no time")
+    for n in odd:
+        reason = faults.get(n) or admission.refuse(keys[n], events[n].account_id)
+        if reason is not None:
+            faults[n] = reason
+    for n in np.flatnonzero(times > stamps + FUTURE_MS).tolist():
+        late = (int(times[n]) - int(stamps[n])) // 1000
+        faults.setdefault(n, ("future", f"ts {events[n].ts} is {late} s after the record's own time"))
+    return faults
+
+
+def _codes(events: Sequence[AnyEvent], kinds: set[type]) -> Codes:
     if len(kinds) == 1:  # one type on a topic is the rule
-        return np.full(len(events), CODE[kinds.pop()], np.int8)
+        return np.full(len(events), CODE[next(iter(kinds))], np.int8)
     return np.array([CODE[type(e)] for e in events], np.int8)
 
 
 def decode_one(value: bytes) -> AnyEvent:
-    """One event, in an envelope or not. Raises msgspec.ValidationError, msgspec.DecodeError or UnicodeDecodeError."""
+    """One event, in an envelope or not. Raises msgspec.ValidationError, or what bytes that are no JSON raise."""
     try:
         event: AnyEvent = decode(value)
     except msgspec.ValidationError:
@@ -153,117 +164,24 @@ def _decode_all(values: Sequence[bytes | None]) -> list[AnyEvent] | None:
         return None
     try:
         return [decode(v) for v in values]  # type: ignore[arg-type]  # as above
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NO_JSON:
         return None
 
 
 def _decode_one_by_one(
-    values: Sequence[bytes | None], records: Sequence[Record], rejects: list[Reject]
+    values: Sequence[bytes | None], keys: Sequence[bytes | None], refused: list[Reject]
 ) -> tuple[list[int], list[AnyEvent]]:
     index, events = [], []
-    for i, value in enumerate(values):
-        reject = _refuse_bytes(records[i].key, value)
-        if reject is None:
+    for i, (key, value) in enumerate(zip(keys, values, strict=True)):
+        reason = rejects.of_bytes(key, value)
+        if reason is None:
             try:
                 events.append(decode_one(value or b""))
                 index.append(i)
                 continue
             except msgspec.ValidationError as error:
-                reject = _reason(value or b"", str(error)), str(error)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                reject = "malformed", str(error)
-        rejects.append(Reject(i, *reject))
+                reason = rejects.of_schema(value or b"", str(error))
+            except _NO_JSON as error:
+                reason = "malformed", str(error)
+        refused.append(Reject(i, *reason))
     return index, events
-
-
-def _refuse_bytes(key: bytes | None, value: bytes | None) -> tuple[str, str] | None:
-    if key is None:
-        return "missing_key", "the record has no key; it must be the account_id"
-    if value is None:
-        return "malformed", "the record has no value"
-    if len(value) > MAX_VALUE_BYTES:
-        return "too_large", f"{len(value)} bytes, at most {MAX_VALUE_BYTES}"
-    return None
-
-
-class _Head(msgspec.Struct):
-    type: Any = None
-    action: Any = None
-
-
-_head = msgspec.json.Decoder(_Head).decode
-_ACTIONS: Final = {
-    name: frozenset(typing.get_args(typing.get_type_hints(cls)["action"]))
-    for name, cls in zip(TYPE_NAMES, EVENT_TYPES, strict=True)
-    if "action" in cls.__struct_fields__
-}
-
-
-def _reason(value: bytes, message: str) -> str:
-    """Why a value is no event, or the event inside its envelope is none."""
-    try:
-        return _schema_reason(unwrap(value) or value, message)
-    except msgspec.ValidationError:
-        return "invalid"
-
-
-def _schema_reason(value: bytes, message: str) -> str:
-    """An unknown type or action explains all that is wrong behind it, so it comes first."""
-    try:
-        head = _head(value)
-    except msgspec.ValidationError:
-        return "invalid"
-    if (
-        "expected `object`" in message.lower()
-        or not isinstance(head.type, str)
-        or head.type not in TYPE_NAMES
-    ):
-        return "unknown_type" if "expected `object`" not in message.lower() else "invalid"
-    known = _ACTIONS.get(head.type)
-    return (
-        "unknown_action" if known and isinstance(head.action, str) and head.action not in known else "invalid"
-    )
-
-
-def _admit(
-    index: list[int],
-    events: list[AnyEvent],
-    keys: Sequence[bytes | None],
-    admission: Admission,
-    rejects: list[Reject],
-) -> tuple[list[int], list[AnyEvent]]:
-    good: list[int] = []
-    for n, (i, event) in enumerate(zip(index, events, strict=True)):
-        reason = (
-            ("missing_key", "the record has no key")
-            if keys[n] is None
-            else _content(event) or admission.refuse(keys[n], event.account_id)
-        )
-        if reason is None:
-            good.append(n)
-        else:
-            rejects.append(Reject(i, *reason))
-    return [index[n] for n in good], [events[n] for n in good]
-
-
-def _content(event: AnyEvent) -> tuple[str, str] | None:
-    """What the schema cannot say: times that are none, scores outside their scale."""
-    return _not_a_time(event.ts) or _content_of_type(event)
-
-
-def _not_a_time(text: str) -> tuple[str, str] | None:
-    return (
-        ("bad_timestamp", f"{text!r} is no RFC 3339 time with offset since 1970")
-        if parse(text) == UNSET
-        else None
-    )
-
-
-def _content_of_type(event: AnyEvent) -> tuple[str, str] | None:
-    if isinstance(event, Invoice | Milestone) and event.due_at is not None:
-        return _not_a_time(event.due_at)
-    if isinstance(event, Override):
-        return _not_a_time(event.expires_at)
-    if isinstance(event, Survey) and normalised_score(event) is None:
-        return "out_of_range", f"score {event.score:g} lies outside its scale"
-    return None

@@ -46,7 +46,7 @@ class Partition:
         self.as_of = UNSET
         """The last tick that ran: scores between ticks stand at it."""
         self._queues = [SourceQueue(context.tick, context.grace) for _ in SOURCES]
-        self._admission = Admission(context.belongs(number))
+        self._admission = Admission(context.belongs(number), self.store)
         self._folding = Folding(self.store, context)
         self._due: list[tuple[int, int]] = []
         self._dead: list[tuple[bytes | None, bytes]] = []
@@ -94,15 +94,7 @@ class Partition:
         decoded = decode_chunk(records, self._admission)
         for reject in decoded.rejects:
             self._bury(source, records[reject.place], reject.reason, reject.detail)
-        keys = [records[i].key for i in decoded.places] if decoded.rejects else [r.key for r in records]
-        queue.put(records, decoded, self._rows(keys))
-
-    def _rows(self, keys: Sequence[bytes | None]) -> Int64:
-        index: dict[bytes | None, int] = self.store.index  # type: ignore[assignment]  # None is only looked up
-        rows = list(map(index.get, keys))
-        if None in rows:
-            return np.array([self.store.row(key or b"") for key in keys], np.int64)
-        return np.array(rows, np.int64)
+        queue.put(records, decoded)
 
     def _bury(self, source: int, record: Record, reason: str, detail: str) -> None:
         totals = self.context.totals

@@ -98,7 +98,7 @@ class SourceQueue:
             self._heard = max(self._heard, self._ahead.pop(counted))
         return self._heard
 
-    def put(self, records: Sequence[Record], decoded: Decoded, rows: Int64) -> None:
+    def put(self, records: Sequence[Record], decoded: Decoded) -> None:
         """Append a decoded chunk of records."""
         self.fed_to = records[-1].offset
         end = self.fed_to + 1
@@ -110,11 +110,12 @@ class SourceQueue:
         self.newest = int(newest[-1])
         whole = len(decoded.places) == len(records)
         kept = records if whole else [records[i] for i in decoded.places]
-        offsets = np.array([r.offset for r in kept], np.int64)
         self._chunks.append(
-            Chunk(rows, offsets, decoded.times, newest, tick, decoded.codes, decoded.events, kept, end)
-        )
-        self.queued += len(rows)
+            Chunk(
+                decoded.rows, _offsets(kept), decoded.times, newest, tick, decoded.codes, decoded.events, kept, end
+            )
+        )  # fmt: skip
+        self.queued += len(decoded.rows)
 
     def _pass_by(self, end: int) -> None:
         """Nothing but rejected records: their offsets are done when everything before them is."""
@@ -139,10 +140,14 @@ class SourceQueue:
         self.queued -= at
         self.taken_newest = int(chunk.newest[-1])
         self.next_offset = chunk.end
-        for tick in np.unique(chunk.tick).tolist():
-            newest = int(chunk.times[chunk.tick == tick].max())
-            self._ahead[tick] = max(self._ahead.get(tick, UNSET), newest)
+        self._hear(chunk)
         return chunk
+
+    def _hear(self, chunk: Chunk) -> None:
+        first, last = int(chunk.tick.min()), int(chunk.tick.max())
+        for tick in (first,) if first == last else np.unique(chunk.tick).tolist():
+            newest = int(chunk.times.max() if first == last else chunk.times[chunk.tick == tick].max())
+            self._ahead[tick] = max(self._ahead.get(tick, UNSET), newest)
 
     def bound(self, now: int, *, idle: bool) -> int | None:
         """No event still to come counts from a tick before this; None if nothing is known yet."""
@@ -156,3 +161,11 @@ class SourceQueue:
     def head(self) -> int | None:
         """The first tick that anything waiting here can count from."""
         return ceil_tick(int(self._chunks[0].newest[0]) - self._grace, self._tick) if self._chunks else None
+
+
+def _offsets(records: Sequence[Record]) -> Int64:
+    """The offsets of records in log order; most chunks have no hole."""
+    first, last = records[0].offset, records[-1].offset
+    if last - first == len(records) - 1:
+        return np.arange(first, last + 1)
+    return np.array([r.offset for r in records], np.int64)

@@ -11,6 +11,7 @@ import pytest
 
 from scoring.events import SOURCES
 from scoring.model import Model
+from scoring.state import Store
 from scoring.times import iso
 from streams.codec import Admission, decode_chunk
 from tests.oracle.compare import differences
@@ -123,7 +124,7 @@ def test_the_codec_rejects_for_the_reason_of_the_reference(reason, key, value):
     good = LogRecord(0, 0, NEW_YEAR, b"a", value_of(USAGE))
     odd = LogRecord(0, 1, NEW_YEAR, key, value_of(value))
     for chunk in ([odd], [good, odd, good]):
-        decoded = decode_chunk(chunk, Admission(lambda _: True))
+        decoded = decode_chunk(chunk, Admission(lambda _: True, Store()))
         assert [reject.reason for reject in decoded.rejects] == ([reason] if reason else [])
 
 

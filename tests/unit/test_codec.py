@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.events import MAX_VALUE_BYTES
+from scoring.state import Store
 from scoring.times import parse
 from streams.codec import FUTURE_MS, Admission, decode_chunk
 from tests.property.feeds import Record
@@ -20,7 +21,7 @@ FUTURE = {"ts": "2025-06-01T00:10:00.001Z"}
 
 
 def verdicts(*records: Record, here=lambda _: True) -> list[str | None]:
-    decoded = decode_chunk(records, Admission(here))
+    decoded = decode_chunk(records, Admission(here, Store()))
     reasons = {r.place: r.reason for r in decoded.rejects}
     assert sorted([*decoded.places, *reasons]) == list(range(len(records)))
     return [reasons.get(i) for i in range(len(records))]
@@ -106,7 +107,7 @@ def test_never_raises(values):
 
 def test_known_keys_are_still_compared():
     """A key that was admitted before does not let a record of another account through."""
-    admission = Admission(lambda _: True)
+    admission = Admission(lambda _: True, Store())
     assert not decode_chunk([rec(GOOD)], admission).rejects
     again = decode_chunk([rec(GOOD), rec({**GOOD, "account_id": "globex"})], admission)
     assert [(r.place, r.reason) for r in again.rejects] == [(1, "key_mismatch")]
@@ -116,7 +117,7 @@ def test_time_is_that_of_arrival_at_most():
     """An event that is dated up to ten minutes ahead counts from its arrival."""
     ahead = {**GOOD, "ts": "2025-06-01T00:05:00Z"}
     assert FUTURE_MS == 600_000
-    assert decode_chunk([rec(ahead), rec(GOOD)], Admission(lambda _: True)).times.tolist() == [
+    assert decode_chunk([rec(ahead), rec(GOOD)], Admission(lambda _: True, Store())).times.tolist() == [
         NOW,
         parse(GOOD["ts"]),
     ]
@@ -125,7 +126,7 @@ def test_time_is_that_of_arrival_at_most():
 def test_details_name_the_fault():
     """The detail of a rejected record says what is wrong and where."""
     decoded = decode_chunk(
-        [rec({**GOOD, "quantity": "3"}), rec(GOOD, key=b"other")], Admission(lambda _: True)
+        [rec({**GOOD, "quantity": "3"}), rec(GOOD, key=b"other")], Admission(lambda _: True, Store())
     )
     assert "$.quantity" in decoded.rejects[0].detail
     assert "other" in decoded.rejects[1].detail

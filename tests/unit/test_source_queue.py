@@ -1,9 +1,9 @@
 """The queue of one source: the tick an event counts from, what the clock may take, and what still may come."""
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scoring.state import Store
 from scoring.times import UNSET, iso
 from streams.codec import Admission, decode_chunk
 from streams.source_queue import Position, SourceQueue, ceil_tick
@@ -20,8 +20,8 @@ def put(queue: SourceQueue, times: list[int], offset: int = 0, *, bad: frozenset
         else record(offset + i, event("usage", START + t))
         for i, t in enumerate(times)
     ]
-    decoded = decode_chunk(records, Admission(lambda _: True))
-    queue.put(records, decoded, np.zeros(len(decoded.places), np.int64))
+    decoded = decode_chunk(records, Admission(lambda _: True, Store()))
+    queue.put(records, decoded)
 
 
 def drained(queue: SourceQueue) -> list[tuple[int, int]]:
