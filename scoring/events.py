@@ -190,8 +190,8 @@ TYPE_NAMES: Final[tuple[str, ...]] = (
 SOURCES: Final[tuple[str, ...]] = ("usage", "tickets", "invoices", "surveys", "accounts", "engagement")
 """Input topics, in the order of the fence columns. Any event type is accepted on any of them."""
 
-DEFAULT_SCALES: Final = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0)}
-ANY_SCALE: Final = (0.0, 100.0)
+_SCALES: Final = {"nps": (0, 10_000), "csat": (1000, 5000), "ces": (1000, 7000), "any": (0, 100_000)}
+"""Scale of each kind of survey in thousandths, and of those not named here."""
 CURRENCY_DIGITS: Final[dict[str, int]] = {
     "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0,
     "UGX": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0, "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3,
@@ -211,9 +211,11 @@ def minor_units(amount: float, currency: str | None) -> int:
 
 def normalised_score(survey: Survey) -> int | None:
     """The answer on a scale of 0..100000, or None if it lies outside its scale or the scale is empty."""
-    low, high = DEFAULT_SCALES.get(survey.kind, ANY_SCALE)
-    lo = round((low if survey.scale_min is None else survey.scale_min) * 1000)
-    hi = round((high if survey.scale_max is None else survey.scale_max) * 1000)
+    lo, hi = _SCALES.get(survey.kind, _SCALES["any"])
+    if survey.scale_min is not None:
+        lo = round(survey.scale_min * 1000)
+    if survey.scale_max is not None:
+        hi = round(survey.scale_max * 1000)
     value = round(survey.score * 1000)
     if not lo <= value <= hi or lo == hi:
         return None

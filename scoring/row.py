@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.layout import DAYS, MATRICES, blank
+from scoring.layout import MATRICES, blank
 from scoring.state import KEPT, Store, roll_columns
-from scoring.tail import CLOSED, Tail, decode_tail, encode_tail
-from scoring.times import DAY, UNSET, Int64
+from scoring.tail import decode_tail, encode_tail
+from scoring.times import UNSET, Int64
 from scoring.upgrade import COLUMNS, derive_new_columns, head_bytes, matrices_of, present_columns
 
 ROW_VERSION: Final = 2
@@ -151,7 +151,8 @@ def _restore_group(store: Store, head: bytes, members: Sequence[tuple[int, bytes
         if len(value) > length:
             store.tails[row] = decode_tail(memoryview(value)[length:])
             store.blobs[row] = value[length:]
-            _expect_expiries(store, row, store.tails[row])
+            if (oldest := store.tails[row].oldest()) != UNSET:
+                store.expect(row, oldest)
         derive_new_columns(store, row, version)
 
 
@@ -167,12 +168,3 @@ def _place(store: Store, rows: Int64, hot: NDArray[Any], matrices: dict[str, NDA
         store.mark[rows[at]] = some["marks"]
         for name, values in rings.items():
             getattr(store, name)[rows[at]] = values
-
-
-def _expect_expiries(store: Store, row: int, tail: Tail) -> None:
-    times = [t.state_ts for t in tail.tickets.values() if t.state == CLOSED]
-    times += [i.status_ts for i in tail.invoices.values() if not i.is_open]
-    times += [a.ts for by in tail.surveys.values() for a in by.values()]
-    times += [c.seen for c in tail.contacts.values()]
-    if times and min(times) != UNSET:
-        store.expiries[min(times) // DAY + DAYS].add(row)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scoring.layout import DAYS, HOT, MATRICES, MONTHS, RINGS, WEEK_SLOTS, Ring, blank
 from scoring.tail import Tail
-from scoring.times import UNSET, Int64, month_of_day
+from scoring.times import DAY, UNSET, Int64, month_of_day
 
 ROW: Final = 1
 """Mark: the row differs from its changelog record."""
@@ -23,6 +23,7 @@ LOOK: Final = 8
 KEPT: Final = SCORE | TOUCHED | LOOK
 """Marks that travel with the row: work that was still to do when it was written."""
 
+_NEVER: Final = 2**31 - 1
 _BLANK = blank()
 _FIELDS: Final = dict(HOT.fields or {})
 _BLOCK = 65_536
@@ -56,7 +57,7 @@ class Store:
         self.blobs: dict[int, bytes] = {}
         """Encoded tails, dropped when the tail changes."""
         self.expiries: dict[int, set[int]] = defaultdict(set)
-        """Day number to the rows with something to forget on it."""
+        """Day number to the rows of which something may have to be forgotten on it."""
         self.news: list[News] = []
         """What folding found out since it was last asked, in the order of the log."""
         self._allocate(capacity)
@@ -64,12 +65,16 @@ class Store:
     def _allocate(self, capacity: int) -> None:
         old_n = self.n
         old = (
-            {name: getattr(self, name) for name in ("hot", "mark", "last_usage", *MATRICES)} if old_n else {}
+            {name: getattr(self, name) for name in ("hot", "mark", "last_usage", "expiry", *MATRICES)}
+            if old_n
+            else {}
         )
         self.hot: NDArray[Any] = np.empty(capacity, HOT)
         self.mark = np.zeros(capacity, np.uint8)
         self.last_usage: NDArray[np.object_] = np.full(capacity, None, object)
         """Id of the newest folded usage event per row: evidence only, not part of the state."""
+        self.expiry = np.full(capacity, _NEVER, np.int32)
+        """First day on which something of a row may have to be forgotten. Not part of the state."""
         self.usage = np.zeros((capacity, MATRICES["usage"][0]), np.int64)
         self.errors = np.zeros((capacity, MATRICES["errors"][0]), np.int32)
         self.counts = np.zeros((capacity, MATRICES["counts"][0]), np.int16)
@@ -110,6 +115,19 @@ class Store:
         if tail is None:
             tail = self.tails[row] = Tail()
         return tail
+
+    def expect(self, row: int, ts: int) -> None:
+        """Something of that time, remembered for `DAYS`, has to be forgotten some day."""
+        day = ts // DAY + DAYS
+        if day < self.expiry.item(row):
+            self.expiry[row] = day
+            self.expiries[day].add(row)
+
+    def expected(self, day: int) -> set[int]:
+        """Rows to look at on a day, which must expect the next one anew."""
+        rows = self.expiries.pop(day)
+        self.expiry[list(rows)] = _NEVER
+        return rows
 
     def touch(self, rows: Int64 | int) -> None:
         """An event was applied to these rows."""

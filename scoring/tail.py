@@ -162,6 +162,14 @@ class Tail(Struct, array_like=True):
     """Name (`goal`, `goal_due`, `onboarding_due`) to (time, value)."""
     override: OverrideState | None = None
 
+    def oldest(self) -> int:
+        """The smallest time of what is remembered for a while only: closed tickets and invoices, answers, contacts."""
+        times = [t.state_ts for t in self.tickets.values() if t.state == CLOSED]
+        times += [i.status_ts for i in self.invoices.values() if not i.is_open]
+        times += [a.ts for by in self.surveys.values() for a in by.values()]
+        times += [c.seen for c in self.contacts.values()]
+        return min(times, default=UNSET)
+
     def value(self, name: str) -> Any:  # noqa: ANN401 - attributes differ in type
         """An attribute, None if it was never told."""
         known = self.attributes.get(name)

@@ -48,6 +48,7 @@ def parse(text: str) -> int:
     return max((moment - _EPOCH) // _MILLISECOND, UNSET)
 
 
+@lru_cache(maxsize=4096)
 def day_start(text: str) -> int:
     """Midnight UTC of a text that begins with a date (YYYY-MM-DD); UNSET if it does not, or before 1970."""
     return parse(text[:10] + "T00:00:00Z")

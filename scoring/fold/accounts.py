@@ -48,7 +48,7 @@ def _attributes(tail: Tail, event: Account, ts: int) -> bool:
         if name == "mrr":
             value = minor_units(value, event.currency)
         known = tail.attributes.get(name)
-        if known is None or (ts, canonical(value)) > (known[0], canonical(known[1])):
+        if known is None or ts > known[0] or (ts == known[0] and canonical(value) > canonical(known[1])):
             tail.attributes[name] = (ts, value)
             changed = True
     return changed
@@ -73,10 +73,15 @@ def _mrr(store: Store, row: int, tail: Tail, event: Account, ts: int) -> bool:
 def fill_mrr(store: Store, row: int) -> None:
     """The MRR column of the last months from the register: a month without an event has the MRR of the month before."""
     register = sorted((month, value) for month, (_, value) in store.tails[row].mrr_months.items())
-    newest = month_of_day(store.day)
-    for month in range(newest - MONTHS + 1, newest + 1):
-        known = [value for told, value in register if told <= month]
-        store.hot["mrr"][row, month % MONTHS] = known[-1] if known else MISSING
+    newest, value, told = month_of_day(store.day), MISSING, 0
+    months = range(newest - MONTHS + 1, newest + 1)
+    values = []
+    for month in months:
+        while told < len(register) and register[told][0] <= month:
+            value = register[told][1]
+            told += 1
+        values.append(value)
+    store.hot["mrr"][row, [month % MONTHS for month in months]] = values
 
 
 def _life(store: Store, row: int, event: Account, ts: int) -> bool:

@@ -18,7 +18,7 @@ from scoring.fold.usage import fold_usage
 from scoring.layout import DAYS, HOT
 from scoring.state import LOOK, ROW, SCORE, Store, column_offset
 from scoring.tail import CLOSED, Tail
-from scoring.times import DAY, Int64
+from scoring.times import DAY, UNSET, Int64
 
 USAGE, TICKET, INVOICE, SURVEY, ACCOUNT, CHURN, RENEWAL, ENGAGEMENT, MILESTONE, OVERRIDE, COST = range(11)
 TERM_CODES: Final = frozenset({USAGE, TICKET, INVOICE, SURVEY, ENGAGEMENT, MILESTONE})
@@ -79,9 +79,10 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
     if not len(rows):
         return Fates(0, 0, late)
     # Duplicates count too: which of two events is the one with nothing left to apply depends on their order.
-    np.minimum.at(
-        store.hot8u, rows * _HOT8 + _FIRST, times.view(np.uint64)
-    )  # unsigned: UNSET is the largest value
+    first, unsigned = rows * _HOT8 + _FIRST, times.view(np.uint64)  # unsigned: UNSET is the largest value
+    earlier = np.flatnonzero(unsigned < store.hot8u[first])
+    if len(earlier):
+        np.minimum.at(store.hot8u, first[earlier], unsigned[earlier])
     np.maximum.at(store.hot8, rows * _HOT8 + (_SEEN + _SEEN_AS[code]), times)
     new = _FOLDS[code](store, rows, events, times)
     rows = rows[new]
@@ -93,22 +94,25 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
 def forget(store: Store) -> None:
     """Drop closed tickets and invoices, answers and contacts whose last day has passed; `store.day` was just rolled."""
     for day in sorted(d for d in store.expiries if d <= store.day):
-        for row in store.expiries.pop(day):
+        for row in store.expected(day):
             tail = store.tails.get(row)
             if tail is None:
                 continue
-            before = _remembered(tail)
-            oldest = (store.day - DAYS + 1) * DAY
-            tail.tickets = {
-                k: t for k, t in tail.tickets.items() if t.state != CLOSED or t.state_ts >= oldest
-            }
-            tail.invoices = {k: i for k, i in tail.invoices.items() if i.is_open or i.status_ts >= oldest}
-            tail.surveys = {
-                kind: {k: a for k, a in by.items() if a.ts >= oldest} for kind, by in tail.surveys.items()
-            }
-            tail.contacts = {k: c for k, c in tail.contacts.items() if c.seen >= oldest}
-            if before != _remembered(tail):
+            if _drop(tail, (store.day - DAYS + 1) * DAY):
                 refresh(store, row)
+            if (oldest := tail.oldest()) != UNSET:
+                store.expect(row, oldest)
+
+
+def _drop(tail: Tail, oldest: int) -> bool:
+    before = _remembered(tail)
+    tail.tickets = {k: t for k, t in tail.tickets.items() if t.state != CLOSED or t.state_ts >= oldest}
+    tail.invoices = {k: i for k, i in tail.invoices.items() if i.is_open or i.status_ts >= oldest}
+    tail.surveys = {
+        kind: {k: a for k, a in by.items() if a.ts >= oldest} for kind, by in tail.surveys.items()
+    }
+    tail.contacts = {k: c for k, c in tail.contacts.items() if c.seen >= oldest}
+    return before != _remembered(tail)
 
 
 def _remembered(tail: Tail) -> int:

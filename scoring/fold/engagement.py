@@ -115,4 +115,4 @@ def derive(store: Store, row: int) -> None:
     newest = sorted((c.reply for c in there), reverse=True)[:CONTACTS]
     hot["contact_ts"] = newest + [UNSET] * (CONTACTS - len(newest))
     if contacts:
-        store.expiries[min(c.seen for c in contacts) // DAY + DAYS].add(row)
+        store.expect(row, min(c.seen for c in contacts))

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.events import Invoice
-from scoring.fold.registers import Counts, counted, earliest, keep_newest, replace_counts
-from scoring.layout import DAYS
+from scoring.fold.registers import Counts, counted, keep_newest, replace_counts
 from scoring.state import News, Store
 from scoring.tail import DISPUTED, FAILED, ISSUED, OVERDUE, PAID, REFUNDED, VOIDED, InvoiceState
 from scoring.times import DAY, UNSET, Int64, parse
@@ -26,67 +25,62 @@ _WEEK = 7 * DAY
 def fold_invoices(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
     """Fold invoice events; returns which changed anything."""
     new = np.ones(len(events), np.bool_)
-    changed: set[int] = set()
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
-        invoice = tail.invoices.get(event.invoice_id)
-        known = invoice is not None
-        invoice = invoice or InvoiceState()
-        before = _counts(invoice) if known else []
-        failures = len(invoice.failed)
+        invoice = tail.invoices.get(event.invoice_id) or InvoiceState()
+        before, due, failures = _counts(invoice), _open_due(invoice), len(invoice.failed)
         if not merge(invoice, event, ts):
             new[i] = False
             continue
+        tail.invoices[event.invoice_id] = invoice
         if len(invoice.failed) > failures:
             store.news.append(News("payment_failure", row, event.invoice_id, ts, len(invoice.failed)))
-        if not known:
-            tail.invoices[event.invoice_id] = invoice
         replace_counts(store, row, before, _counts(invoice))
+        if due != _open_due(invoice):
+            derive(store, row)
+        if not invoice.is_open:
+            store.expect(row, invoice.status_ts)
         if event.action not in ("issued", "paid"):
             keep_newest(tail.recent, (ts, event.event_id, f"invoice {event.invoice_id} {event.action}"))
-        changed.add(row)
-    for row in changed:
-        derive(store, row)
     return new
 
 
 def merge(invoice: InvoiceState, event: Invoice, ts: int) -> bool:
     """Merge one event into an invoice; False if it told nothing new."""
-    before = _registers(invoice)
-    status = _STATUS[event.action]
-    invoice.status_ts, invoice.status = max((invoice.status_ts, invoice.status), (ts, status))
+    told = (ts, _STATUS[event.action])
+    changed = told > (invoice.status_ts, invoice.status)
+    if changed:
+        invoice.status_ts, invoice.status = told
     if event.due_at is not None:
         due = parse(event.due_at)
         if due != UNSET and (ts, due) > (invoice.due_ts, invoice.due):
             invoice.due_ts, invoice.due = ts, due
+            changed = True
     if event.days_late is not None and (
         invoice.days_late_ts == UNSET or (ts, event.days_late) > (invoice.days_late_ts, invoice.days_late)
     ):
         invoice.days_late_ts, invoice.days_late = ts, event.days_late
-    _mark(invoice, event.action, ts)
-    return before != _registers(invoice)
+        changed = True
+    return _mark(invoice, event.action, ts) or changed
 
 
-def _mark(invoice: InvoiceState, action: str, ts: int) -> None:
+def _mark(invoice: InvoiceState, action: str, ts: int) -> bool:
     if action in ("paid", "disputed", "overdue"):
-        setattr(invoice, action, earliest(getattr(invoice, action), ts))
-    elif action == "payment_failed" and ts not in invoice.failed:
-        invoice.failed = sorted([*invoice.failed, ts])[-_FAILURES:]
+        known = getattr(invoice, action)
+        if known != UNSET and known <= ts:
+            return False
+        setattr(invoice, action, ts)
+        return True
+    if action == "payment_failed" and ts not in invoice.failed:
+        failed = sorted([*invoice.failed, ts])[-_FAILURES:]
+        changed = failed != invoice.failed
+        invoice.failed = failed
+        return changed
+    return False
 
 
-def _registers(i: InvoiceState) -> tuple[object, ...]:
-    return (
-        i.status_ts,
-        i.status,
-        i.due_ts,
-        i.due,
-        i.days_late_ts,
-        i.days_late,
-        i.paid,
-        i.disputed,
-        i.overdue,
-        tuple(i.failed),
-    )
+def _open_due(invoice: InvoiceState) -> int:
+    return invoice.due_time() if invoice.is_open else UNSET
 
 
 def _counts(invoice: InvoiceState) -> Counts:
@@ -103,13 +97,6 @@ def _counts(invoice: InvoiceState) -> Counts:
 
 
 def derive(store: Store, row: int) -> None:
-    """The columns that summarise the invoices of an account, and the day the next one is forgotten."""
-    oldest = closed = UNSET
-    for invoice in store.tails[row].invoices.values():
-        if invoice.status >= PAID:
-            closed = earliest(closed, invoice.status_ts)
-        elif (due := invoice.due_time()) != UNSET:
-            oldest = earliest(oldest, due)
-    store.hot["oldest_due"][row] = oldest
-    if closed != UNSET:
-        store.expiries[closed // DAY + DAYS].add(row)
+    """The column that summarises the invoices of an account: the oldest due time of an open one."""
+    due = map(_open_due, store.tails[row].invoices.values())
+    store.hot["oldest_due"][row] = min((ts for ts in due if ts != UNSET), default=UNSET)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from scoring.events import normalised_score
 from scoring.fold.registers import keep_newest
-from scoring.layout import DAYS, SURVEY_KINDS
+from scoring.layout import SURVEY_KINDS
 from scoring.state import Store
 from scoring.tail import Answer
-from scoring.times import DAY, UNSET, Int64
+from scoring.times import UNSET, Int64
 
 DETRACTOR: Final = 60_000
 """Largest normalised NPS answer of a detractor (6 of 10); Reichheld 2003."""
@@ -28,10 +28,12 @@ ANSWERS: Final = 32
 def fold_surveys(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
     """Fold survey answers; returns which changed anything."""
     new = np.ones(len(events), np.bool_)
-    changed: set[int] = set()
+    changed: set[tuple[int, str]] = set()
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
-        answers = tail.surveys.setdefault(event.kind, {})
+        answers = tail.surveys.get(event.kind)
+        if answers is None:
+            answers = tail.surveys[event.kind] = {}
         response = event.response_id or event.event_id
         respondent = event.respondent_id or response
         old = answers.get(respondent)
@@ -46,36 +48,46 @@ def fold_surveys(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
                 new[i] = False
                 continue
         keep_newest(tail.recent, (ts, event.event_id, f"{event.kind} answer {event.score:g}"))
-        changed.add(row)
-    for row in changed:
-        derive(store, row)
+        store.expect(row, ts)
+        changed.add((row, event.kind))
+    _derive(store, [(row, kind) for row, kind in changed if kind in SURVEY_KINDS])
     return new
 
 
 def derive(store: Store, row: int) -> None:
-    """The columns that summarise the answers of an account, and the day the next one is forgotten."""
-    surveys = store.tails[row].surveys
-    hot = store.hot[row]
-    for slot, kind in enumerate(SURVEY_KINDS):
-        answers = surveys.get(kind)
-        if not answers:
-            hot["survey_n"][slot], hot["survey_mean"][slot], hot["survey_ts"][slot] = 0, 0, UNSET
-            hot["survey_trend"][slot] = 0
-            continue
-        in_order = sorted(answers.items(), key=lambda item: (item[1].ts, item[0]))
-        times, _, scores = zip(*(answer for _, answer in in_order), strict=True)
-        hot["survey_n"][slot], hot["survey_ts"][slot] = len(answers), max(times)
-        hot["survey_mean"][slot] = sum(scores) // len(answers)
-        hot["survey_trend"][slot] = _trend(scores)
-    nps = surveys.get("nps", {}).values()
-    hot["detractor_ts"] = max((a.ts for a in nps if a.score <= DETRACTOR), default=UNSET)
-    hot["promoter_ts"] = max((a.ts for a in nps if a.score >= PROMOTER), default=UNSET)
-    oldest = min((min(by.values()).ts for by in surveys.values() if by), default=UNSET)
-    if oldest != UNSET:
-        store.expiries[oldest // DAY + DAYS].add(row)
+    """The columns that summarise the answers of an account."""
+    _derive(store, [(row, kind) for kind in SURVEY_KINDS])
+
+
+def _derive(store: Store, which: Sequence[tuple[int, str]]) -> None:
+    """The columns of these (row, kind): number, mean, newest time and trend of the answers kept."""
+    if not which:
+        return
+    told = [_summary(store.tails[row].surveys.get(kind)) for row, kind in which]
+    rows, slots = [row for row, _ in which], [SURVEY_KINDS.index(kind) for _, kind in which]
+    for name, values in zip(
+        ("survey_n", "survey_mean", "survey_ts", "survey_trend"), zip(*told, strict=True), strict=True
+    ):
+        store.hot[name][rows, slots] = values
+    for row in [row for row, kind in which if kind == "nps"]:
+        nps = store.tails[row].surveys.get("nps", {}).values()
+        store.hot["detractor_ts"][row] = max((a.ts for a in nps if a.score <= DETRACTOR), default=UNSET)
+        store.hot["promoter_ts"][row] = max((a.ts for a in nps if a.score >= PROMOTER), default=UNSET)
+
+
+def _summary(answers: dict[str, Answer] | None) -> tuple[int, int, int, int]:
+    """Number, mean, newest time, trend."""
+    if not answers:
+        return 0, 0, UNSET, 0
+    scores = [a.score for a in answers.values()]
+    trend = 0
+    if len(scores) >= TREND_ANSWERS:
+        in_order = sorted([(a.ts, who, a.score) for who, a in answers.items()])
+        trend = _trend([score for _, _, score in in_order])
+    return len(scores), sum(scores) // len(scores), max(a.ts for a in answers.values()), trend
 
 
 def _trend(scores: Sequence[int]) -> int:
-    """Mean of the newer half less that of the older half, oldest first; 0 for too few."""
+    """Mean of the newer half less that of the older half, oldest first."""
     half = len(scores) // 2
-    return sum(scores[-half:]) // half - sum(scores[:half]) // half if len(scores) >= TREND_ANSWERS else 0
+    return sum(scores[-half:]) // half - sum(scores[:half]) // half

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from scoring.events import Ticket
-from scoring.fold.registers import Counts, counted, earliest, keep_newest, replace_counts
-from scoring.layout import DAYS
+from scoring.fold.registers import Counts, counted, keep_newest, replace_counts
 from scoring.state import News, Store
-from scoring.tail import CLOSED, OPENED, PRIORITIES, REOPENED, UNKNOWN, URGENT, TicketState
+from scoring.tail import CLOSED, OPENED, PRIORITIES, REOPENED, URGENT, TicketState
 from scoring.times import DAY, UNSET, Int64
 
 _STATES = {"opened": OPENED, "reopened": REOPENED, "closed": CLOSED}
@@ -23,71 +21,102 @@ _REOPENINGS = 8
 def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
     """Fold ticket events; returns which changed anything."""
     new = np.ones(len(events), np.bool_)
-    changed: set[int] = set()
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
-        ticket = tail.tickets.get(event.ticket_id)
-        known = ticket is not None
-        ticket = ticket or TicketState()
-        counting = (ticket.opened, ticket.complaint, ticket.reopened)
+        ticket = tail.tickets.get(event.ticket_id) or TicketState()
+        before = _summary(ticket)
         if not merge(ticket, event, ts):
             new[i] = False
             continue
-        if not known:
-            tail.tickets[event.ticket_id] = ticket
-        if counting[1] == UNSET != ticket.complaint:
-            store.news.append(News("complaint", row, event.ticket_id, ts))
-        if counting != (ticket.opened, ticket.complaint, ticket.reopened):
-            replace_counts(
-                store, row, _counts(*counting), _counts(ticket.opened, ticket.complaint, ticket.reopened)
-            )
+        tail.tickets[event.ticket_id] = ticket
+        after = _summary(ticket)
+        if before != after:
+            _recount(store, row, event.ticket_id, ts, before, after)
+        if ticket.state == CLOSED:
+            store.expect(row, ticket.state_ts)
         keep_newest(tail.recent, (ts, event.event_id, f"ticket {event.ticket_id} {event.action}"))
-        changed.add(row)
-    for row in changed:
-        derive(store, row)
     return new
 
 
 def merge(ticket: TicketState, event: Ticket, ts: int) -> bool:
     """Merge one event into a ticket; False if it told nothing new."""
-    before = astuple(ticket)
+    changed = False
     state = _STATES.get(event.action)
     if state is not None and (ts, state) > (ticket.state_ts, ticket.state):
         ticket.state_ts, ticket.state = ts, state
-    if event.action == "opened":
-        ticket.opened = earliest(ticket.opened, ts)
+        changed = True
+    if event.action == "opened" and (ticket.opened == UNSET or ts < ticket.opened):
+        ticket.opened = ts
+        changed = True
     elif event.action == "reopened" and ts not in ticket.reopened:
-        ticket.reopened = sorted([*ticket.reopened, ts])[-_REOPENINGS:]
-    if event.priority is not None and (ts, PRIORITIES[event.priority]) > (
-        ticket.priority_ts,
-        ticket.priority,
-    ):
-        ticket.priority_ts, ticket.priority = ts, PRIORITIES[event.priority]
-    if event.complaint:
-        ticket.complaint = earliest(ticket.complaint, ts)
+        reopened = sorted([*ticket.reopened, ts])[-_REOPENINGS:]
+        changed |= reopened != ticket.reopened
+        ticket.reopened = reopened
+    if event.priority is not None:
+        told = (ts, PRIORITIES[event.priority])
+        if told > (ticket.priority_ts, ticket.priority):
+            ticket.priority_ts, ticket.priority = told
+            changed = True
+    return _merge_marks(ticket, event, ts) or changed
+
+
+def _merge_marks(ticket: TicketState, event: Ticket, ts: int) -> bool:
+    changed = event.escalated and not ticket.escalated
     ticket.escalated |= event.escalated
-    return before != astuple(ticket)
+    if event.complaint and (ticket.complaint == UNSET or ts < ticket.complaint):
+        ticket.complaint = ts
+        changed = True
+    return changed
 
 
-def _counts(opened: int, complaint: int, reopened: Sequence[int]) -> Counts:
+class _Summary(NamedTuple):
+    """What of a ticket is counted in rings and columns."""
+
+    opened: int
+    complaint: int
+    reopened: list[int]
+    urgent_since: int
+    open_complaint: bool
+
+
+def _summary(t: TicketState) -> _Summary:
+    complains = t.complaint != UNSET and t.is_open
+    return _Summary(t.opened, t.complaint, t.reopened, _urgent_since(t), complains)
+
+
+def _urgent_since(t: TicketState) -> int:
+    if t.priority != URGENT or not t.is_open:
+        return UNSET
+    return t.opened if t.opened != UNSET else t.state_ts
+
+
+def _recount(store: Store, row: int, ticket_id: str, ts: int, before: _Summary, after: _Summary) -> None:
+    """Bring rings and columns from what they knew of a ticket to what is known now."""
+    if before.complaint == UNSET != after.complaint:
+        store.news.append(News("complaint", row, ticket_id, ts))
+    if before[:3] != after[:3]:
+        replace_counts(store, row, _counts(before), _counts(after))
+    if before.open_complaint != after.open_complaint:
+        store.hot["open_complaints"][row] += after.open_complaint - before.open_complaint
+    if before.urgent_since != after.urgent_since:
+        _derive_urgent(store, row)
+
+
+def _counts(of: _Summary) -> Counts:
     return [
-        *counted("tickets", opened, DAY),
-        *counted("complaints", complaint, 7 * DAY),
-        *(("reopens", ts // DAY // 7) for ts in reopened),
+        *counted("tickets", of.opened, DAY),
+        *counted("complaints", of.complaint, 7 * DAY),
+        *(("reopens", ts // DAY // 7) for ts in of.reopened),
     ]
 
 
 def derive(store: Store, row: int) -> None:
-    """The columns that summarise the tickets of an account, and the day the next one is forgotten."""
-    since = closed = UNSET
-    complaints = 0
-    for t in store.tails[row].tickets.values():
-        if t.state == CLOSED:
-            closed = earliest(closed, t.state_ts)
-        elif t.priority == URGENT and t.state != UNKNOWN:
-            since = earliest(since, t.opened if t.opened != UNSET else t.state_ts)
-        complaints += t.is_open and t.complaint != UNSET
-    store.hot["urgent_since"][row] = since
-    store.hot["open_complaints"][row] = complaints
-    if closed != UNSET:
-        store.expiries[closed // DAY + DAYS].add(row)
+    """The columns that summarise the tickets of an account, from scratch."""
+    tickets = store.tails[row].tickets.values()
+    store.hot["open_complaints"][row] = sum(t.complaint != UNSET and t.is_open for t in tickets)
+    _derive_urgent(store, row)
+
+
+def _derive_urgent(store: Store, row: int) -> None:
+    waiting = map(_urgent_since, store.tails[row].tickets.values())
+    store.hot["urgent_since"][row] = min((since for since in waiting if since != UNSET), default=UNSET)

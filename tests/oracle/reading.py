@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from scoring.events import ANY_SCALE, CURRENCY_DIGITS, DEFAULT_SCALES
+from scoring.events import CURRENCY_DIGITS
 from tests.oracle.instants import EPOCH, MINUTE
 from tests.oracle.schema import ACTIONS, KNOWN_TYPES, fits_schema
 
@@ -19,6 +19,8 @@ ENVELOPE = {"specversion": "", "id": "event_id", "subject": "account_id", "time"
 """Attributes of an envelope and the field each stands in for."""
 MAX_VALUE = 1024 * 1024
 FUTURE = 10 * MINUTE
+SCALES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
+OTHER_SCALE = (0, 100)
 RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
 
 BelongsHere = Callable[[bytes], bool]
@@ -160,7 +162,7 @@ def minor(amount: float, currency: str | None) -> int:
 
 def normalised(survey: dict[str, Any]) -> int | None:
     """The answer on 0..100000; None outside its scale or on an empty scale."""
-    default = DEFAULT_SCALES.get(survey["kind"], ANY_SCALE)
+    default = SCALES.get(survey["kind"], OTHER_SCALE)
     given = (survey.get("scale_min"), survey.get("scale_max"))
     low, high = (milli(d if g is None else g) for d, g in zip(default, given, strict=True))
     score = milli(survey["score"])
