@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
@@ -25,6 +26,7 @@ from streams.table import Fail, Partition, StateTable
 
 _SHARE_S: Final = 0.005
 _PATIENCE_S: Final = 0.1
+_FOLD_AFTER: Final = 1000
 _BACKLOG: Final = 20
 """Without a commit at most this many times `max_queued` records are fed: an outage shall not fill memory."""
 
@@ -101,6 +103,7 @@ class Intake:
         self._paused: set[TP] = set()
         self._touched: dict[TP, float] = {}
         self._advancing: dict[int, asyncio.Task[None]] = {}
+        self._hurried = False
         self.positions: dict[TP, int] = {}
         self.last_record_ms: dict[TP, int] = {}
         self.uncommitted = 0
@@ -187,44 +190,57 @@ class Intake:
     # -- records
 
     async def take(self, blocks: Iterable[RecordBlock]) -> None:
-        """Feed blocks and let their partitions advance."""
-        share, fed, began = TimeShare(), set(), time.monotonic()
-        for block in blocks:
-            with self._fatal():
-                if self._feed(block):
-                    fed.add(block.tp.partition)
-            await share.pause()
-        tasks = [task for number in fed if (task := self.advance(number)) is not None]
-        if (
-            tasks
-        ):  # so that what is fed does not outrun what is folded, without waiting for a long catching up
-            await asyncio.wait(tasks, timeout=_PATIENCE_S)
+        """Feed blocks and let their partitions advance.
+
+        Partition by partition, and each as soon as some thousand records are fed: what was just decoded is
+        still in the processor's cache when it is folded.
+        """
+        share, began, self._hurried = TimeShare(), time.monotonic(), False
+        for number, own in _by_partition(blocks):
+            fed = 0
+            for block in own:
+                with self._fatal():
+                    fed += self._feed(block)
+                if fed >= _FOLD_AFTER:
+                    await self._fold(number)
+                    fed = 0
+                await share.pause()
+            if fed:
+                await self._fold(number)
         self.durations.add(time.monotonic() - began)
+
+    async def _fold(self, number: int) -> None:
+        """Fold what was fed, so that feeding does not outrun it; without waiting for a long catching up."""
+        task = self.advance(number)
+        if task is not None and not self._hurried:
+            done, _ = await asyncio.wait([task], timeout=_PATIENCE_S)
+            self._hurried = not done
 
     def _live(self, number: int) -> Partition | None:
         return None if number in self._table.fresh else self._table.states.get(number)
 
-    def _feed(self, block: RecordBlock) -> bool:
+    def _feed(self, block: RecordBlock) -> int:
+        """Hand a block to its partition; returns how many records that were."""
         tp = block.tp
         state = self._live(tp.partition)
         if state is None or self.closed or block.generation != self._table.generation:
-            return False
+            return 0
         position = self.positions[tp]
         if block.begin > position:
             self.missed = True
         if block.begin > position or block.end <= position:
-            return False
+            return 0
         records = block.records
         if block.begin < position:
             records = [record for record in records if record.offset >= position]
         self.positions[tp] = block.end
         if not records:
-            return False
+            return 0
         state.feed(self._sources[tp.topic], records)
         self._touched[tp], self.last_record_ms[tp] = time.monotonic(), records[-1].timestamp
         self.uncommitted += len(records)
         self._watch(len(records))
-        return True
+        return len(records)
 
     def _watch(self, records: int) -> None:
         dead = self._dead()
@@ -292,3 +308,13 @@ class Intake:
         except Exception as error:
             self._fail(error)
             raise
+
+
+def _by_partition(blocks: Iterable[RecordBlock]) -> Iterator[tuple[int, list[RecordBlock]]]:
+    """Partition numbers with their blocks, those of sources with few records first; in order within a source."""
+    found: dict[int, dict[TP, list[RecordBlock]]] = defaultdict(lambda: defaultdict(list))
+    for block in blocks:
+        found[block.tp.partition][block.tp].append(block)
+    for number, sources in found.items():
+        by_size = sorted(sources.values(), key=lambda own: sum(len(block.records) for block in own))
+        yield number, [block for own in by_size for block in own]
