@@ -36,6 +36,7 @@ def make_context(
     grace_ms: int,
     partitions: int | None = None,
     topic_names: Sequence[str] = SOURCES,
+    roomy: int = 50_000,
     tick_log: TickLog | None = None,
 ) -> Context:
     """What all partitions of a process share; `partitions` None accepts every key on every partition.
@@ -52,6 +53,7 @@ def make_context(
         grace_ms,
         _placement(partitions),
         topic_names=topic_names,
+        roomy=roomy,
         totals=Totals(rules=[*(rule.name for rule in alerts.levels), *alerts.facts]),
         tick_log=tick_log,
     )
@@ -66,6 +68,7 @@ def build_context(settings: Settings) -> Context:
         grace_ms=round(engine.grace * 1000),
         partitions=kafka.partitions if kafka.partitioner == "murmur2" else None,
         topic_names=[settings.topic_prefix + source for source in SOURCES],
+        roomy=engine.max_queued // 2,
         tick_log=None if engine.tick_log is None else _appender(engine.tick_log),
     )
 

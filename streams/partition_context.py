@@ -39,6 +39,8 @@ class Context:
     belongs: Callable[[int], Callable[[bytes], bool]]
     """Partition number to the test whether a key belongs to it."""
     topic_names: Sequence[str] = SOURCES
+    roomy: int = 50_000
+    """Events of a source that may wait for their tick in memory; those beyond wait in their rows."""
     totals: Totals = field(default_factory=Totals)
     tick_log: Callable[[Sequence[TickLine]], None] | None = None
 

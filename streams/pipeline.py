@@ -45,7 +45,7 @@ class Partition:
         """The last tick that ran, or was passed because it had nobody to evaluate."""
         self.as_of = UNSET
         """The last tick that ran: scores between ticks stand at it."""
-        self._queues = [SourceQueue(context.tick, context.grace) for _ in SOURCES]
+        self._queues = [SourceQueue(context.tick, context.grace, context.roomy) for _ in SOURCES]
         self._admission = Admission(context.belongs(number), self.store)
         self._folding = Folding(self.store, context)
         self._due: list[tuple[int, int]] = []
@@ -160,7 +160,7 @@ class Partition:
         self._folding.last = self.clock_ms
         self._folding.release(upcoming)
         for source, queue in enumerate(self._queues):
-            while (chunk := queue.take(upcoming + self.context.grace)) is not None:
+            while (chunk := queue.take(upcoming)) is not None:
                 self._folding.accept(source, chunk, upcoming)
                 yield
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -29,23 +30,21 @@ class Chunk(NamedTuple):
     records: Sequence[Record]
     end: int
     """The offset after the last record of the chunk, rejected ones included."""
+    first: int
+    """The smallest of `tick`."""
+    last: int
+    """The largest of `tick`."""
 
     def cut(self, at: int) -> tuple[Chunk, Chunk]:
         """The first `at` events, and the others."""
         return self._part(slice(at), int(self.offsets[at])), self._part(slice(at, None), self.end)
 
     def _part(self, s: slice, end: int) -> Chunk:
+        tick = self.tick[s]
         return Chunk(
-            self.rows[s],
-            self.offsets[s],
-            self.times[s],
-            self.newest[s],
-            self.tick[s],
-            self.codes[s],
-            self.events[s],
-            self.records[s],
-            end,
-        )
+            self.rows[s], self.offsets[s], self.times[s], self.newest[s], tick, self.codes[s],
+            self.events[s], self.records[s], end, int(tick.min()), int(tick.max()),
+        )  # fmt: skip
 
 
 class Position(NamedTuple):
@@ -65,9 +64,11 @@ def ceil_tick(ms: int, tick: int) -> int:
 class SourceQueue:
     """What one source of one partition has handed over and the clock has not taken yet."""
 
-    def __init__(self, tick: int, grace: int) -> None:
+    def __init__(self, tick: int, grace: int, roomy: int = 50_000) -> None:
+        """`tick` and `grace` in milliseconds; with more than `roomy` events nothing waits here for its tick."""
         self._tick = tick
         self._grace = grace
+        self._roomy = roomy
         self._chunks: deque[Chunk] = deque()
         self.newest = UNSET
         """Largest event time fed."""
@@ -112,7 +113,8 @@ class SourceQueue:
         kept = records if whole else [records[i] for i in decoded.places]
         self._chunks.append(
             Chunk(
-                decoded.rows, _offsets(kept), decoded.times, newest, tick, decoded.codes, decoded.events, kept, end
+                decoded.rows, _offsets(kept), decoded.times, newest, tick, decoded.codes, decoded.events, kept, end,
+                int(tick.min()), int(tick.max()),
             )
         )  # fmt: skip
         self.queued += len(decoded.rows)
@@ -124,16 +126,19 @@ class SourceQueue:
         else:
             self.next_offset = end
 
-    def take(self, limit: int) -> Chunk | None:
-        """The longest prefix of the first chunk whose running maximum stays within `limit`; None if there is none."""
+    def take(self, upcoming: int) -> Chunk | None:
+        """From the front of the queue what has to be taken so that all that counts from `upcoming` is; None if nothing.
+
+        What counts from a later tick is taken only where something of `upcoming` stands behind it, or when the
+        queue is so full that reading might stop: whatever is taken before its tick has to be held in a row.
+        """
         if not self._chunks:
             return None
         chunk = self._chunks[0]
-        n = len(chunk.rows)
-        at = n if chunk.newest[-1] <= limit else int(np.searchsorted(chunk.newest, limit, side="right"))
+        at = self._due(chunk, upcoming)
         if at == 0:
             return None
-        if at < n:
+        if at < len(chunk.rows):
             chunk, self._chunks[0] = chunk.cut(at)
         else:
             self._chunks.popleft()
@@ -143,19 +148,32 @@ class SourceQueue:
         self._hear(chunk)
         return chunk
 
+    def _due(self, chunk: Chunk, upcoming: int) -> int:
+        """How many events of the first chunk to take."""
+        if chunk.last <= upcoming:
+            return len(chunk.rows)
+        if self.queued > self._roomy:
+            return int(np.searchsorted(chunk.newest, upcoming + self._grace, side="right"))
+        if any(later.first <= upcoming for later in islice(self._chunks, 1, None)):
+            return len(chunk.rows)
+        if chunk.first > upcoming:
+            return 0
+        return int(np.flatnonzero(chunk.tick <= upcoming)[-1]) + 1
+
     def _hear(self, chunk: Chunk) -> None:
-        first, last = int(chunk.tick.min()), int(chunk.tick.max())
-        for tick in (first,) if first == last else np.unique(chunk.tick).tolist():
-            newest = int(chunk.times.max() if first == last else chunk.times[chunk.tick == tick].max())
+        if chunk.first == chunk.last:
+            told = {chunk.first: int(chunk.times.max())}
+        else:
+            told = {t: int(chunk.times[chunk.tick == t].max()) for t in np.unique(chunk.tick).tolist()}
+        for tick, newest in told.items():
             self._ahead[tick] = max(self._ahead.get(tick, UNSET), newest)
 
     def bound(self, now: int, *, idle: bool) -> int | None:
-        """No event still to come counts from a tick before this; None if nothing is known yet."""
-        if self._chunks:
-            return int(self._chunks[0].newest[0]) - self._grace
-        if idle:
-            return max(now, self.newest) - self._grace
-        return None if self.newest == UNSET else self.newest - self._grace
+        """No event still to come, or waiting here, counts from a tick before this; None if nothing is known yet."""
+        if self.newest == UNSET and not idle:
+            return None
+        coming = (max(now, self.newest) if idle else self.newest) - self._grace
+        return min([coming, *(chunk.first for chunk in self._chunks)])
 
     @property
     def head(self) -> int | None:

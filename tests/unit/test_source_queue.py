@@ -66,20 +66,31 @@ def test_shuffling_within_the_grace(times, order):
 
 
 def test_takes_a_prefix():
-    """Only what lies before the first event past the limit is handed out, and the offset to commit follows it."""
+    """What counts from a later tick stays behind, unless something of this tick stands behind it; the offset to commit follows."""
     queue = SourceQueue(TICK, GRACE)
-    put(queue, [1000, 5000, 3000, 9000, 2000])
-    chunk = queue.take(START + 5000)
+    put(queue, [1000, 61_000, 58_000, 62_000, 63_000])
+    chunk = queue.take(START + TICK)
     assert chunk is not None
-    assert (chunk.offsets.tolist(), queue.next_offset, queue.taken_newest, queue.queued) == (
-        [0, 1, 2],
-        3,
-        START + 5000,
-        2,
-    )
-    assert queue.take(START + 8999) is None
-    assert drained(queue) == [(3, TICK), (4, TICK)]
-    assert queue.next_offset == 5
+    taken = (chunk.offsets.tolist(), queue.next_offset, queue.taken_newest, queue.queued)
+    assert taken == ([0, 1, 2], 3, START + 61_000, 2)
+    assert queue.take(START + TICK) is None
+    put(queue, [59_000], 5)
+    assert [c.offsets.tolist() for c in (queue.take(START + TICK), queue.take(START + TICK)) if c] == [
+        [3, 4],
+        [5],
+    ]
+    assert queue.take(START + TICK) is None
+    assert queue.next_offset == 6
+
+
+def test_a_full_queue_lets_go():
+    """More than fits is handed out before its tick, up to what may have something of this tick behind it: else nothing would be read."""
+    queue = SourceQueue(TICK, GRACE, roomy=3)
+    put(queue, [61_000, 62_000, 69_000, 71_000])
+    chunk = queue.take(START + TICK)
+    assert chunk is not None
+    assert chunk.offsets.tolist() == [0, 1, 2]
+    assert queue.take(START + TICK) is None
 
 
 def test_rejected_records_are_passed_by():
@@ -90,7 +101,7 @@ def test_rejected_records_are_passed_by():
     put(queue, [4000], 2)
     put(queue, [0, 0], 3, bad=frozenset({0, 1}))
     assert queue.next_offset == 2
-    assert queue.take(START + 4000) is not None
+    assert queue.take(START + TICK) is not None
     assert queue.next_offset == 5
 
 
@@ -100,7 +111,8 @@ def test_bound():
     assert queue.bound(START, idle=False) is None
     assert queue.bound(START, idle=True) == START - GRACE
     put(queue, [70_000, 90_000])
-    assert queue.bound(START + 10**9, idle=True) == START + 60_000, iso(START)
+    assert queue.bound(START, idle=False) == START + 80_000
+    assert queue.bound(START + 10**9, idle=True) == START + 2 * TICK, iso(START)
     assert queue.head == START + TICK
     assert queue.take(1 << 62) is not None
     assert queue.bound(START, idle=False) == START + 80_000
