@@ -18,6 +18,7 @@ from streams.fence import FencedError
 from streams.flush import Outputs
 
 OUTPUTS = Outputs("state", "scores", "alerts", "dead-letters")
+REBALANCING = 0.4
 Pair = tuple[bytes, bytes | None]
 
 
@@ -34,6 +35,8 @@ class World:
         self.alerts: list[Alert] = []
         self.committed: dict[int, tuple[int, str]] = {}
         self.epoch = 0
+        self.lossy = True
+        """Whether commits of offsets may fail, as they do while the group rebalances."""
         self.seen: Counter[str] = Counter()
         """How often which fault bit."""
 
@@ -58,8 +61,11 @@ class World:
         (self.state if topic == OUTPUTS.state else self.scores).extend(records)
 
     async def commit(self, epoch: int, offsets: Mapping[TP, Any]) -> bool:
-        """What the group coordinator does with offsets: those of an old generation are refused."""
+        """What the group coordinator does with offsets: those of an old generation, or during a rebalance, are refused."""
         await self.wait()
+        if self.lossy and self.random.random() < REBALANCING:
+            self.seen["lost commit"] += 1
+            return False
         if epoch < self.epoch:
             self.seen["refused commit"] += 1
             return False
