@@ -44,6 +44,7 @@ class Facts:
         self._store = store
         self._rows = rows
         self._memo: dict[object, Int64] = {}
+        self._matrices: dict[str, NDArray[Any]] = {}
         self.hot: NDArray[Any] = store.hot[rows]
         self.at: Int64 = np.broadcast_to(np.asarray(now, np.int64), len(self.hot))
         self.now = int(now if np.ndim(now) == 0 else self.at[0])
@@ -73,12 +74,19 @@ class Facts:
         known = self._memo.get(key)
         if known is None:
             matrix, offset, size, days = RINGS[ring]
-            values = getattr(self._store, matrix)[self._rows]
+            values = self._matrix(matrix)
             newest = self.today // days - skip
             total = np.zeros(len(self), np.int64)
             for first, last in _runs(newest, n, size):
                 total += values[:, offset + first : offset + last].sum(axis=1, dtype=np.int64)
             known = self._memo[key] = total
+        return known
+
+    def _matrix(self, name: str) -> NDArray[Any]:
+        """The rings of these accounts: gathered once, as several windows look into the same ones."""
+        known = self._matrices.get(name)
+        if known is None:
+            known = self._matrices[name] = getattr(self._store, name)[self._rows]
         return known
 
     @cached_property

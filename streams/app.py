@@ -33,6 +33,8 @@ from streams.transport import Consumer, Transport
 _BATCH_BYTES: Final = 900_000
 _HOUSEKEEPING_S: Final = 0.05
 _YOUNG_COMMITS: Final = 10
+_SCORING_PAUSE: Final = 8
+"""Between two publications of scores at least so many times what the first one took."""
 _SESSIONS_FENCED: Final = 3
 _DEADLINES_UNSETTLED: Final = 3
 
@@ -230,10 +232,14 @@ class Worker:
             self.fail(StuckError(f"a rebalance is not over after {limit:.0f} s"))
 
     async def _publish_scores(self) -> None:
+        """Every `score_interval`; less often when much moves: scoring an account again costs as much as an event."""
+        pause = interval = self.settings.engine.score_interval
         while True:
-            await asyncio.sleep(self.settings.engine.score_interval)
+            await asyncio.sleep(pause)
+            began = time.monotonic()
             if any(state.scores_pending for state in self.table.live().values()):
                 await self.flush.publish_scores()
+            pause = max(interval, _SCORING_PAUSE * (time.monotonic() - began))
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

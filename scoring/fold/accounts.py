@@ -64,6 +64,8 @@ def _mrr(store: Store, row: int, tail: Tail, event: Account, ts: int) -> bool:
     if known is None and len(tail.mrr_months) == MONTHS and month < min(tail.mrr_months):
         return False
     tail.mrr_months[month] = (ts, value)
+    if known is not None and known[1] == value:
+        return True  # told again: no month differs
     if len(tail.mrr_months) > MONTHS:
         del tail.mrr_months[min(tail.mrr_months)]
     fill_mrr(store, row)

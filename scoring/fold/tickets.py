@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,20 @@ def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
         ticket = tail.tickets.get(event.ticket_id) or TicketState()
-        before = _summary(ticket)
+        counted_at, urgent = (ticket.opened, ticket.complaint, ticket.reopened), _urgent_since(ticket)
         if not merge(ticket, event, ts):
             new[i] = False
             continue
         tail.tickets[event.ticket_id] = ticket
-        after = _summary(ticket)
-        if before != after:
-            _recount(store, row, event.ticket_id, ts, before, after)
+        if counted_at[1] == UNSET != ticket.complaint:
+            store.news.append(News("complaint", row, event.ticket_id, ts))
+        counts_at = (ticket.opened, ticket.complaint, ticket.reopened)
+        if counts_at != counted_at:
+            replace_counts(store, row, _counts(*counted_at), _counts(*counts_at))
+        if urgent != _urgent_since(ticket):
+            _derive_urgent(store, row)
+        if ticket.complaint != UNSET:
+            _derive_complaints(store, row)
         if ticket.state == CLOSED:
             store.expect(row, ticket.state_ts)
         keep_newest(tail.recent, (ts, event.event_id, f"ticket {event.ticket_id} {event.action}"))
@@ -69,52 +75,29 @@ def _merge_marks(ticket: TicketState, event: Ticket, ts: int) -> bool:
     return changed
 
 
-class _Summary(NamedTuple):
-    """What of a ticket is counted in rings and columns."""
-
-    opened: int
-    complaint: int
-    reopened: list[int]
-    urgent_since: int
-    open_complaint: bool
-
-
-def _summary(t: TicketState) -> _Summary:
-    complains = t.complaint != UNSET and t.is_open
-    return _Summary(t.opened, t.complaint, t.reopened, _urgent_since(t), complains)
-
-
 def _urgent_since(t: TicketState) -> int:
     if t.priority != URGENT or not t.is_open:
         return UNSET
     return t.opened if t.opened != UNSET else t.state_ts
 
 
-def _recount(store: Store, row: int, ticket_id: str, ts: int, before: _Summary, after: _Summary) -> None:
-    """Bring rings and columns from what they knew of a ticket to what is known now."""
-    if before.complaint == UNSET != after.complaint:
-        store.news.append(News("complaint", row, ticket_id, ts))
-    if before[:3] != after[:3]:
-        replace_counts(store, row, _counts(before), _counts(after))
-    if before.open_complaint != after.open_complaint:
-        store.hot["open_complaints"][row] += after.open_complaint - before.open_complaint
-    if before.urgent_since != after.urgent_since:
-        _derive_urgent(store, row)
-
-
-def _counts(of: _Summary) -> Counts:
+def _counts(opened: int, complaint: int, reopened: Sequence[int]) -> Counts:
     return [
-        *counted("tickets", of.opened, DAY),
-        *counted("complaints", of.complaint, 7 * DAY),
-        *(("reopens", ts // DAY // 7) for ts in of.reopened),
+        *counted("tickets", opened, DAY),
+        *counted("complaints", complaint, 7 * DAY),
+        *(("reopens", ts // DAY // 7) for ts in reopened),
     ]
 
 
 def derive(store: Store, row: int) -> None:
     """The columns that summarise the tickets of an account, from scratch."""
+    _derive_complaints(store, row)
+    _derive_urgent(store, row)
+
+
+def _derive_complaints(store: Store, row: int) -> None:
     tickets = store.tails[row].tickets.values()
     store.hot["open_complaints"][row] = sum(t.complaint != UNSET and t.is_open for t in tickets)
-    _derive_urgent(store, row)
 
 
 def _derive_urgent(store: Store, row: int) -> None:
