@@ -130,9 +130,11 @@ RINGS: Final = {
     "marketing": Ring("touches", 64, 16, 7),
     "community": Ring("touches", 80, 16, 7),
 }
+MOST_COUNTED: Final = 32_767
+"""What a bucket of `counts` and `touches` holds at most."""
 MATRICES: Final[dict[str, tuple[int, np.dtype[Any]]]] = {
     "usage": (DAYS, np.dtype("<i8")),
-    "errors": (32, np.dtype("<i4")),
+    "errors": (32, np.dtype("<i8")),
     "counts": (288, np.dtype("<i2")),
     "touches": (96, np.dtype("<i2")),
 }

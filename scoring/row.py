@@ -57,7 +57,7 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
     code = np.zeros((len(rows), _HEAD), np.uint8)
     code[:, 0] = ROW_VERSION
     code[:, 1] = _codes(usage, (1, 2, 4, 8)) | np.where(whole, _WHOLE, 0).astype(np.uint8)
-    code[:, 2] = _codes(errors, (1, 4))
+    code[:, 2] = _codes(errors, (1, 4, 8))
     code[:, 3] = _codes(counts, (1, 2))
     code[:, 4] = _codes(touches, (1, 2))
     out: list[Pair] = [(b"", b"")] * len(rows)

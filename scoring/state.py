@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.layout import DAYS, HOT, MATRICES, MONTHS, RINGS, WEEK_SLOTS, Ring, blank
+from scoring.layout import DAYS, HOT, MATRICES, MONTHS, MOST_COUNTED, RINGS, WEEK_SLOTS, Ring, blank
 from scoring.tail import Tail
 from scoring.times import DAY, UNSET, Int64, month_of_day
 
@@ -76,7 +76,7 @@ class Store:
         self.expiry = np.full(capacity, _NEVER, np.int32)
         """First day on which something of a row may have to be forgotten. Not part of the state."""
         self.usage = np.zeros((capacity, MATRICES["usage"][0]), np.int64)
-        self.errors = np.zeros((capacity, MATRICES["errors"][0]), np.int32)
+        self.errors = np.zeros((capacity, MATRICES["errors"][0]), np.int64)
         self.counts = np.zeros((capacity, MATRICES["counts"][0]), np.int16)
         self.touches = np.zeros((capacity, MATRICES["touches"][0]), np.int16)
         for name, values in old.items():
@@ -134,10 +134,11 @@ class Store:
         self.mark[rows] |= ROW | KEPT
 
     def count(self, ring: str, row: int, bucket: int, amount: int) -> None:
-        """Add to one bucket of a counting ring, if the ring still reaches back to it."""
+        """Add to one bucket of a counting ring, if the ring still reaches back to it; up to MOST_COUNTED."""
         matrix, offset, size, days = RINGS[ring]
         if bucket > self.day // days - size:
-            getattr(self, matrix)[row, offset + bucket % size] += amount
+            buckets, at = getattr(self, matrix), (row, offset + bucket % size)
+            buckets[at] = min(buckets.item(at) + amount, MOST_COUNTED)
 
     def roll(self, today: int) -> None:
         """Open the buckets of the days, weeks and months that have begun, for all accounts at once."""

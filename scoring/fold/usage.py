@@ -87,8 +87,9 @@ def _add(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> Non
     n = len(events)
     quantity = np.rint(np.fromiter([e.quantity for e in events], np.float64, n) * 1000).astype(np.int64)
     np.add.at(store.usage_flat, rows * DAYS + days % DAYS, quantity)
-    errors = np.fromiter([e.errors for e in events], np.int32, n)
-    if errors.any():
+    counted = [e.errors for e in events]
+    if any(counted):
+        errors = np.array(counted, np.int64)
         at = np.flatnonzero((errors > 0) & (days > store.day - _ERROR_DAYS))
         np.add.at(store.errors_flat, rows[at] * _ERROR_DAYS + days[at] % _ERROR_DAYS, errors[at])
     used = quantity > 0
@@ -105,7 +106,9 @@ def _sketch(store: Store, rows: Int64, events: Sequence[Usage], weeks: Int64) ->
     feature = _features.bits([e.feature for e in events])
     named = feature >= 0
     if named.any():
-        store.hot["flags"][rows[named]] |= FEATURES_SEEN
+        first = rows[named & (store.hot["flags"][rows] & FEATURES_SEEN == 0)]
+        if len(first):
+            store.hot["flags"][first] |= FEATURES_SEEN
         at = np.flatnonzero(named & recent)
         bit = np.left_shift(np.uint64(1), feature[at].astype(np.uint64))
         _set_bits(store.hot8u, rows[at] * _HOT8 + _FEATURES + slot[at], bit)

@@ -40,6 +40,7 @@ REASONS = [
     ("malformed", rec(b"")),
     ("malformed", rec(b"{" + b" " * 10)),
     ("malformed", rec(b'{"type": "usage", "event_id": "\xff"}')),
+    ("malformed", rec(b'{"type": "usage", "x": ' + b"[" * 10_000 + b"]" * 10_000 + b"}")),
     ("too_large", rec(b"x" * (MAX_VALUE_BYTES + 1))),
     ("unknown_type", rec({**GOOD, "type": "weather", "quantity": -1})),
     ("unknown_type", rec({k: v for k, v in GOOD.items() if k != "type"})),

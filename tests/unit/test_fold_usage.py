@@ -77,3 +77,21 @@ def test_first_value():
     """The first value event is the earliest that says so, in whatever order they come."""
     told = [event("usage", START + day * DAY, value_event=v) for day, v in [(1, False), (3, True), (2, True)]]
     assert int(tell(told, START + 4 * DAY).store.hot["first_value_ts"][0]) == START + 2 * DAY
+
+
+def test_many_errors_do_not_wrap():
+    """Errors of a day add up beyond 32 bits, in memory and through a row."""
+    told = [event("usage", START, f"e{i}", errors=1_000_000_000) for i in range(5)]
+    partition = tell(told, START)
+    assert int(partition.store.errors[0].sum()) == 5_000_000_000
+    rebuilt = Partition(0, partition.context)
+    rebuilt.restore([pair for block in partition.row_blocks() for pair in block])
+    assert int(rebuilt.store.errors[0].sum()) == 5_000_000_000
+
+
+def test_full_bucket_stays_full():
+    """A bucket of a counting ring holds 32,767 at most; more does not wrap."""
+    store = tell([event("usage", START)], START).store
+    store.count("marketing", 0, store.day // 7, 32_767)
+    store.count("marketing", 0, store.day // 7, 1)
+    assert int(store.touches[0].max()) == 32_767
