@@ -81,7 +81,7 @@ def test_first_value():
 
 def test_many_errors_do_not_wrap():
     """Errors of a day add up beyond 32 bits, in memory and through a row."""
-    told = [event("usage", START, f"e{i}", errors=1_000_000_000) for i in range(5)]
+    told = [event("usage", START, event_id=f"e{i}", errors=1_000_000_000) for i in range(5)]
     partition = tell(told, START)
     assert int(partition.store.errors[0].sum()) == 5_000_000_000
     rebuilt = Partition(0, partition.context)
