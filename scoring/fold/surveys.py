@@ -70,21 +70,23 @@ def _derive(store: Store, which: Sequence[tuple[int, str]]) -> None:
     ):
         store.hot[name][rows, slots] = values
     for row in [row for row, kind in which if kind == "nps"]:
-        nps = store.tails[row].surveys.get("nps", {}).values()
-        store.hot["detractor_ts"][row] = max((a.ts for a in nps if a.score <= DETRACTOR), default=UNSET)
-        store.hot["promoter_ts"][row] = max((a.ts for a in nps if a.score >= PROMOTER), default=UNSET)
+        detractor = promoter = UNSET
+        for ts, _, score in store.tails[row].surveys.get("nps", {}).values():
+            if score <= DETRACTOR:
+                detractor = max(detractor, ts)
+            elif score >= PROMOTER:
+                promoter = max(promoter, ts)
+        store.hot["detractor_ts"][row], store.hot["promoter_ts"][row] = detractor, promoter
 
 
 def _summary(answers: dict[str, Answer] | None) -> tuple[int, int, int, int]:
     """Number, mean, newest time, trend."""
     if not answers:
         return 0, 0, UNSET, 0
-    scores = [a.score for a in answers.values()]
-    trend = 0
-    if len(scores) >= TREND_ANSWERS:
-        in_order = sorted([(a.ts, who, a.score) for who, a in answers.items()])
-        trend = _trend([score for _, _, score in in_order])
-    return len(scores), sum(scores) // len(scores), max(a.ts for a in answers.values()), trend
+    in_order = sorted([(ts, who, score) for who, (ts, _, score) in answers.items()])
+    scores = [score for _, _, score in in_order]
+    trend = _trend(scores) if len(scores) >= TREND_ANSWERS else 0
+    return len(scores), sum(scores) // len(scores), in_order[-1][0], trend
 
 
 def _trend(scores: Sequence[int]) -> int:
