@@ -38,7 +38,7 @@ class TicketState(Struct, array_like=True, gc=True):
     priority: int = UNKNOWN
     complaint: int = UNSET
     escalated: bool = False
-    reopened: list[int] = field(default_factory=list)
+    reopened: tuple[int, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -58,7 +58,7 @@ class InvoiceState(Struct, array_like=True, gc=True):
     paid: int = UNSET
     disputed: int = UNSET
     overdue: int = UNSET
-    failed: list[int] = field(default_factory=list)
+    failed: tuple[int, ...] = ()
 
     @property
     def is_open(self) -> bool:

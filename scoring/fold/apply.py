@@ -84,6 +84,11 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
     if len(earlier):
         np.minimum.at(store.hot8u, first[earlier], unsigned[earlier])
     np.maximum.at(store.hot8, rows * _HOT8 + (_SEEN + _SEEN_AS[code]), times)
+    if (
+        code != USAGE and len(rows) > 1
+    ):  # event by event: those of an account one after the other, as its tail is in the cache then
+        order = np.argsort(rows, kind="stable")
+        rows, times, events = rows[order], times[order], [events[i] for i in order.tolist()]
     new = _FOLDS[code](store, rows, events, times)
     rows = rows[new]
     store.touch(rows)

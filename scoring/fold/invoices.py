@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scoring.events import Invoice
 from scoring.fold.registers import Counts, counted, keep_newest, replace_counts
 from scoring.state import News, Store
-from scoring.tail import DISPUTED, FAILED, ISSUED, OVERDUE, PAID, REFUNDED, VOIDED, InvoiceState
+from scoring.tail import DISPUTED, FAILED, ISSUED, OVERDUE, PAID, REFUNDED, UNKNOWN, VOIDED, InvoiceState
 from scoring.times import DAY, UNSET, Int64, parse
 
 _STATUS = {
@@ -27,7 +27,9 @@ def fold_invoices(store: Store, rows: Int64, events: Sequence[Any], times: Int64
     new = np.ones(len(events), np.bool_)
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
-        invoice = tail.invoices.get(event.invoice_id) or InvoiceState()
+        invoice = tail.invoices.get(event.invoice_id)
+        if invoice is None:
+            invoice = InvoiceState()
         before, due, failures = _counts(invoice), _open_due(invoice), len(invoice.failed)
         if not merge(invoice, event, ts):
             new[i] = False
@@ -47,10 +49,10 @@ def fold_invoices(store: Store, rows: Int64, events: Sequence[Any], times: Int64
 
 def merge(invoice: InvoiceState, event: Invoice, ts: int) -> bool:
     """Merge one event into an invoice; False if it told nothing new."""
-    told = (ts, _STATUS[event.action])
-    changed = told > (invoice.status_ts, invoice.status)
+    status = _STATUS[event.action]
+    changed = ts > invoice.status_ts or (ts == invoice.status_ts and status > invoice.status)
     if changed:
-        invoice.status_ts, invoice.status = told
+        invoice.status_ts, invoice.status = ts, status
     if event.due_at is not None:
         due = parse(event.due_at)
         if due != UNSET and (ts, due) > (invoice.due_ts, invoice.due):
@@ -72,7 +74,7 @@ def _mark(invoice: InvoiceState, action: str, ts: int) -> bool:
         setattr(invoice, action, ts)
         return True
     if action == "payment_failed" and ts not in invoice.failed:
-        failed = sorted([*invoice.failed, ts])[-_FAILURES:]
+        failed = tuple(sorted((*invoice.failed, ts))[-_FAILURES:])
         changed = failed != invoice.failed
         invoice.failed = failed
         return changed
@@ -80,7 +82,7 @@ def _mark(invoice: InvoiceState, action: str, ts: int) -> bool:
 
 
 def _open_due(invoice: InvoiceState) -> int:
-    return invoice.due_time() if invoice.is_open else UNSET
+    return invoice.due_time() if UNKNOWN < invoice.status < PAID else UNSET
 
 
 def _counts(invoice: InvoiceState) -> Counts:

@@ -42,7 +42,7 @@ def replace_counts(store: Store, row: int, before: Counts, after: Counts) -> Non
 
 def keep_newest(recent: list[tuple[int, str, str]], entry: tuple[int, str, str]) -> None:
     """Keep the newest notable events, sorted; the same whatever order they came in."""
-    if not recent or entry > recent[-1]:
+    if not recent or entry[0] > recent[-1][0]:
         recent.append(entry)
     elif entry in recent:
         return

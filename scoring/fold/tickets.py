@@ -16,6 +16,8 @@ from scoring.times import DAY, UNSET, Int64
 
 _STATES = {"opened": OPENED, "reopened": REOPENED, "closed": CLOSED}
 _REOPENINGS = 8
+_CountedAt = tuple[int, int, tuple[int, ...]]
+"""Times at which a ticket is counted: opened, complaint, reopened."""
 
 
 def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
@@ -23,60 +25,66 @@ def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
     new = np.ones(len(events), np.bool_)
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
-        ticket = tail.tickets.get(event.ticket_id) or TicketState()
+        ticket = tail.tickets.get(event.ticket_id)
+        if ticket is None:
+            ticket = TicketState()
         counted_at, urgent = (ticket.opened, ticket.complaint, ticket.reopened), _urgent_since(ticket)
         if not merge(ticket, event, ts):
             new[i] = False
             continue
         tail.tickets[event.ticket_id] = ticket
-        if counted_at[1] == UNSET != ticket.complaint:
-            store.news.append(News("complaint", row, event.ticket_id, ts))
-        counts_at = (ticket.opened, ticket.complaint, ticket.reopened)
-        if counts_at != counted_at:
-            replace_counts(store, row, _counts(*counted_at), _counts(*counts_at))
+        _recount(store, row, event.ticket_id, ticket, ts, counted_at)
         if urgent != _urgent_since(ticket):
             _derive_urgent(store, row)
-        if ticket.complaint != UNSET:
-            _derive_complaints(store, row)
         if ticket.state == CLOSED:
             store.expect(row, ticket.state_ts)
         keep_newest(tail.recent, (ts, event.event_id, f"ticket {event.ticket_id} {event.action}"))
     return new
 
 
+def _recount(
+    store: Store, row: int, ticket_id: str, ticket: TicketState, ts: int, counted_at: _CountedAt
+) -> None:
+    """Bring rings and complaints from what they knew of a ticket to what is known now."""
+    counts_at = (ticket.opened, ticket.complaint, ticket.reopened)
+    if counts_at != counted_at:
+        if counted_at[1] == UNSET != ticket.complaint:
+            store.news.append(News("complaint", row, ticket_id, ts))
+        replace_counts(store, row, _counts(*counted_at), _counts(*counts_at))
+    if ticket.complaint != UNSET:
+        _derive_complaints(store, row)
+
+
 def merge(ticket: TicketState, event: Ticket, ts: int) -> bool:
     """Merge one event into a ticket; False if it told nothing new."""
-    changed = False
     state = _STATES.get(event.action)
-    if state is not None and (ts, state) > (ticket.state_ts, ticket.state):
-        ticket.state_ts, ticket.state = ts, state
-        changed = True
-    if event.action == "opened" and (ticket.opened == UNSET or ts < ticket.opened):
-        ticket.opened = ts
-        changed = True
-    elif event.action == "reopened" and ts not in ticket.reopened:
-        reopened = sorted([*ticket.reopened, ts])[-_REOPENINGS:]
-        changed |= reopened != ticket.reopened
-        ticket.reopened = reopened
+    changed = state is not None and _advance(ticket, state, ts)
     if event.priority is not None:
-        told = (ts, PRIORITIES[event.priority])
-        if told > (ticket.priority_ts, ticket.priority):
-            ticket.priority_ts, ticket.priority = told
-            changed = True
-    return _merge_marks(ticket, event, ts) or changed
-
-
-def _merge_marks(ticket: TicketState, event: Ticket, ts: int) -> bool:
-    changed = event.escalated and not ticket.escalated
-    ticket.escalated |= event.escalated
+        priority = PRIORITIES[event.priority]
+        if ts > ticket.priority_ts or (ts == ticket.priority_ts and priority > ticket.priority):
+            ticket.priority_ts, ticket.priority, changed = ts, priority, True
+    if event.escalated and not ticket.escalated:
+        ticket.escalated = changed = True
     if event.complaint and (ticket.complaint == UNSET or ts < ticket.complaint):
-        ticket.complaint = ts
-        changed = True
+        ticket.complaint, changed = ts, True
+    return changed
+
+
+def _advance(ticket: TicketState, state: int, ts: int) -> bool:
+    changed = ts > ticket.state_ts or (ts == ticket.state_ts and state > ticket.state)
+    if changed:
+        ticket.state_ts, ticket.state = ts, state
+    if state == OPENED and (ticket.opened == UNSET or ts < ticket.opened):
+        ticket.opened, changed = ts, True
+    elif state == REOPENED and ts not in ticket.reopened:
+        before = ticket.reopened
+        ticket.reopened = tuple(sorted((*before, ts))[-_REOPENINGS:])
+        changed |= ticket.reopened != before
     return changed
 
 
 def _urgent_since(t: TicketState) -> int:
-    if t.priority != URGENT or not t.is_open:
+    if t.priority != URGENT or t.state not in (OPENED, REOPENED):
         return UNSET
     return t.opened if t.opened != UNSET else t.state_ts
 
