@@ -41,6 +41,12 @@ invoice = _made(
     invoice_id=st.sampled_from(["I1", "I2"]), days_late=maybe(st.integers(-5, 90)),
     due_at=maybe(st.sampled_from(["2024-10-10T00:00:00Z", "2024-11-01T12:00:00+02:00"])),
 )  # fmt: skip
+failing = _made(
+    "invoice",
+    action=st.sampled_from(["issued", "paid", "payment_failed", "payment_failed"]),
+    invoice_id=st.just("I1"),
+)
+"""Payments of one invoice, half of which fail."""
 survey = _made(
     "survey", kind=st.sampled_from(["nps", "csat", "ces"]), score=st.integers(1, 5), respondent_id=maybe(people),
     scale_min=maybe(st.just(1)), scale_max=maybe(st.just(5)),
