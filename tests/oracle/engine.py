@@ -38,7 +38,7 @@ from scoring.layout import (
     WEEKS,
 )
 from scoring.model import Model
-from scoring.record import score_records
+from scoring.record import ScoreRecord, score_records
 from scoring.state import Store
 from scoring.tail import ContactState, LevelState, Tail
 from scoring.times import DAY, UNSET, parse
@@ -157,18 +157,31 @@ def accounts(partition: Partition) -> dict[str, dict[str, Any]]:
     }
 
 
-def shown_overrides(partition: Partition) -> dict[str, dict[str, Any]]:
+def shown(partition: Partition) -> dict[str, dict[str, Any]]:
     """What the score records of accounts that have not ended show beside the score, as of their last tick."""
     store, scorer = partition.store, partition.context.scorer
-    shown: dict[str, dict[str, Any]] = {}
+    told: dict[str, dict[str, Any]] = {}
     for row in range(store.n):
         rows = np.array([row])
         facts = Facts(store, rows, max(int(store.hot["tick"][row]), 0))
         record = score_records(store, rows, np.array([0]), facts, scorer.evaluate(facts), scorer)[0]
-        if record.override is not None and not record.ended:
-            told = msgspec.structs.asdict(record.override)
-            shown[record.account_id] = told | {"expires_at": parse(record.override.expires_at)}
-    return shown
+        if beside := _beside(record):
+            told[record.account_id] = beside
+    return told
+
+
+def _beside(record: ScoreRecord) -> dict[str, Any]:
+    override = None if record.ended else record.override
+    times = {"deadline": record.deadline, "mrr_at_risk": record.mrr_at_risk, "urgency": record.urgency}
+    told: dict[str, Any] = {name: value for name, value in times.items() if value is not None}
+    if record.deadline is not None:
+        told["deadline"] = parse(record.deadline)
+    if record.urgency is not None:
+        told["urgency"] = round(record.urgency * 1000)
+    if override is not None:
+        expires = parse(override.expires_at)
+        told["override"] = msgspec.structs.asdict(override) | {"expires_at": expires}
+    return told
 
 
 def _none(value: int) -> int | None:

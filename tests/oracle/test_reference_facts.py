@@ -213,3 +213,19 @@ def test_the_healthy_are_left_alone() -> None:
         ("firing", "60", 0),
         ("resolved", "60", 10),
     ]
+
+
+def test_what_ranks_an_account() -> None:
+    """10.01 EUR at 20 points: 800.8 cents at risk; 45 of 180 days to the deadline: 1.75; from the renewal on nothing, nor once it ended."""
+    log = renewing(100, until=100, notice_days=30, mrr=10.01, currency="EUR")
+    model = answered(rules={})
+    ranked = [log.told(model, tick=DAY, until=text(d)).accounts["a"]["ranking"] for d in (25, 70, 99, 100)]
+    last = after(70)
+    assert ranked == [
+        {"mrr_at_risk": 800, "deadline": last, "urgency": 1_750},
+        {"mrr_at_risk": 800, "deadline": last, "urgency": 2_000},
+        {"mrr_at_risk": 800, "deadline": last, "urgency": 2_000},
+        {"mrr_at_risk": 800},
+    ]
+    log.add("churn", after(30))
+    assert log.told(model, tick=DAY, until=text(40)).accounts["a"]["ranking"] == {}
