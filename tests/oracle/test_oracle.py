@@ -101,7 +101,7 @@ def alert_name(alert: dict) -> str:
 
 def alert_fields(alert: dict) -> dict:
     """What decides about an alert. The band that a new fact shows is that of the last flush, which is no tick."""
-    names = ["account_id", "at", "term", "episode"]
+    names = ["account_id", "at", "term", "episode", "kind", "severity"]
     at_flush = alert["rule"] in FACT_RULES and alert["phase"] == "firing"
     return {name: alert[name] for name in (names if at_flush else [*names, "band"])}
 

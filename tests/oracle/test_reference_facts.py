@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.oracle.alerting import urgency
 from tests.oracle.cast import date_of
 from tests.oracle.instants import DAY, HOUR
 from tests.oracle.logbook import NEW_YEAR, Log, answered, score_at, told_of
@@ -229,3 +230,22 @@ def test_what_ranks_an_account() -> None:
     ]
     log.add("churn", after(30))
     assert log.told(model, tick=DAY, until=text(40)).accounts["a"]["ranking"] == {}
+
+
+def test_kind_and_severity() -> None:
+    """The option, else the usual one of the rule; every phase carries both; three rules are opportunities."""
+    log = Log()
+    said(log, 0.5, "churn_notice", auto_renew=False)
+    said(log, 2, auto_renew=True)
+    rules: dict[str, Any] = {"churn_notice": {"severity": "info"}, "auto_renew_off": {}}
+    out = log.told(answered(rules=rules), tick=DAY, until=text(3))
+    assert {(a["rule"], a["phase"], a["kind"], a["severity"]) for a in out.alerts} == {
+        (rule, phase, "risk", severity)
+        for rule, severity in (("churn_notice", "info"), ("auto_renew_off", "critical"))
+        for phase in ("firing", "resolved")
+    }
+    told = {
+        rule: urgency(rule, {rule: {}, "silence": {}}) for rule in ("advocate", "silence_usage", "no_value")
+    }
+    assert told["advocate"] == {"kind": "opportunity", "severity": "info"}
+    assert told["silence_usage"] == told["no_value"] == {"kind": "risk", "severity": "warning"}
