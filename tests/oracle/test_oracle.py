@@ -13,8 +13,9 @@ from scoring.events import SOURCES
 from scoring.model import Model
 from scoring.times import iso
 from streams.codec import Admission, decode_chunk
+from tests.oracle.columns import accounts, shown
 from tests.oracle.compare import differences
-from tests.oracle.engine import Told, accounts, shown, tell
+from tests.oracle.engine import Told, tell
 from tests.oracle.facts import TOUCHES, WEEKLY
 from tests.oracle.histories import Scenario, scenario
 from tests.oracle.items import FACT_RULES
