@@ -1,4 +1,8 @@
-"""What costs an account most points, in plain words: how low a dimension is, and what was last told of it. Pure."""
+"""What costs an account most points, in plain words: how low a dimension is, and what was last told of it. Pure.
+
+All of it is as of the last tick, and nothing says by how much a dimension fell: that would be since the record
+published last, and when records are published differs between two runs of the same log; alerts must not.
+"""
 
 from __future__ import annotations
 
