@@ -6,14 +6,14 @@ from typing import Final
 
 import numpy as np
 
+from alerts.costs import costs
 from alerts.machine import Code, Level
 from alerts.model import Alert, Evidence, Kind, Phase, Reason, Severity, alert_id
 from alerts.rules.base import EMPTY, FactRule, LevelRule, Tick
 from scoring.bands import velocity
-from scoring.drivers import evidence_of
 from scoring.evaluate import Scorer
 from scoring.facts import Facts
-from scoring.layout import DIMENSIONS, ENDED, HISTORY_DAYS, MISSING, TIERS
+from scoring.layout import ENDED, HISTORY_DAYS, MISSING, TIERS
 from scoring.record import attributes, band_name
 from scoring.state import Store
 from scoring.tail import FactState
@@ -21,7 +21,6 @@ from scoring.times import DAY, UNSET, Int64
 
 SPARK_DAYS: Final = 30
 """Days of daily scores that travel with an alert."""
-DRIVERS: Final = 3
 
 
 class Composer:
@@ -89,29 +88,14 @@ class Composer:
             velocity_7d=velocity(store, one, now, score, 7)[0],
             velocity_28d=velocity(store, one, now, score, 28)[0],
             evidence=evidence,
-            drivers=self._drivers(store, row, tier) if phase is Phase.FIRING else [],
+            drivers=costs(store, row, self._scorer.weights[:, tier].tolist())
+            if phase is Phase.FIRING
+            else [],
             history=_history(store, row, now // DAY),
             play=rule.play,
             attributes={"tier": TIERS[tier], **attributes(store.tails.get(row, EMPTY))},
             model=self._scorer.hash,
         )
-
-    def _drivers(self, store: Store, row: int, tier: int) -> list[Evidence]:
-        """The dimensions that cost most points as of the last tick."""
-        subs = store.hot["last_sub"][row].tolist()
-        lost = [
-            (int(self._scorer.weights[slot, tier]) * (100_000 - sub), slot)
-            for slot, sub in enumerate(subs)
-            if sub != MISSING
-        ]
-        return [
-            Evidence(
-                f"{DIMENSIONS[slot].replace('_', ' ')} at {subs[slot] / 1000:.1f} of 100",
-                evidence_of(store, row, DIMENSIONS[slot])[0],
-            )
-            for cost, slot in sorted(lost, key=lambda item: (-item[0], item[1]))[:DRIVERS]
-            if cost
-        ]
 
 
 def _history(store: Store, row: int, today: int) -> list[int | None]:

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from alerts.grouping import Groups, Key, Resolve, group_key
-from alerts.model import Alert, Phase, Severity
+from alerts.model import Alert, Phase
 from alerts.route import FACTS, Router, Target
 from alerts.sending import Fate, Outcome, Sender, Turns
 from alerts.sinks.base import Message, Messenger, Sink
@@ -120,10 +120,10 @@ class Deliverer:
         return [group_key(target) for target in targets if self._waits(alert, target)]
 
     def _waits(self, alert: Alert, target: Target) -> bool:
-        """Whether it is parked: first news of an alert, unless it is a critical fact."""
-        urgent = alert.severity is Severity.CRITICAL and alert.rule in FACTS
+        """Whether it is parked: first news of an alert, unless it is a fact, which somebody may act on right now."""
         first = alert.phase is Phase.FIRING and not alert.revision
-        return first and not urgent and target.group_wait > 0 and isinstance(self._sink, Messenger)
+        grouped = target.group_wait > 0 and isinstance(self._sink, Messenger)
+        return first and grouped and alert.rule not in FACTS
 
     def _followed(self, alert: Alert, routed: Sequence[Target], known: Known) -> list[Target]:
         """The routed receivers and those who know of the alert; a resolve goes only to the latter, if any."""

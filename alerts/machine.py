@@ -1,11 +1,6 @@
 """The state machine of a level alert: per account and rule, one step a tick.
 
-| phase | condition holds | does not hold | cannot be told | account ended |
-|---|---|---|---|---|
-| inactive | pending, or firing if the rule has no hold | - | - | - |
-| pending | firing once it held for the rule's hold | inactive | inactive | inactive |
-| firing | told again if the band changed | resolved, then inactive | no_data (keeps firing) | resolved, then inactive |
-| no_data | firing again, same episode | resolved, then inactive | - | resolved, then inactive |
+Its table stands in docs/alerting.md, drawn from `decide`.
 """
 
 from __future__ import annotations

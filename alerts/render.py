@@ -137,20 +137,14 @@ def text(alert: Alert) -> str:
     return "\n".join(lines)
 
 
-def causes(alert: Alert) -> tuple[list[Evidence], list[Evidence]]:
-    """What the rule saw, and what costs the account most points; what both say is told by the latter.
-
-    Of an opportunity only the former: what costs a healthy account points is no reason for it.
-    """
-    costs = alert.drivers if alert.kind is Kind.RISK else []
-    said = {item.text for item in costs}
-    return [item for item in alert.evidence if item.text not in said], costs
+def costs(alert: Alert) -> list[Evidence]:
+    """What costs the account most points; nothing for an opportunity: it is no reason to ask a healthy account."""
+    return alert.drivers if alert.kind is Kind.RISK else []
 
 
 def reasons(alert: Alert) -> list[str]:
-    """Both kinds of causes, each on one line."""
-    seen, costs = causes(alert)
-    return [_evidence(item) for item in (*seen, *costs)]
+    """What the rule saw and what costs the account most, each on one line."""
+    return [_evidence(item) for item in (*alert.evidence, *costs(alert))]
 
 
 def line(alert: Alert) -> str:

@@ -26,7 +26,7 @@ FACTS: Final = frozenset(
         "sponsor_departed",
     }
 )
-"""Rules about single events: each is news, so they never cool down, and critical ones wait for no group."""
+"""Rules about single events: each is news, so they never cool down and wait for no group, whatever their severity."""
 RISK_COOLDOWN_S: Final = 30 * 86_400.0
 _TEMPLATE: Final = re.compile(r"\{(owner|csm)\}")
 

@@ -24,6 +24,8 @@ FALLBACK: Final = 500
 """Units. Slack allows more (3,000 a text, 2,000 a field), but in sum no more than some 13,000."""
 REASONS: Final = 4
 DRIVERS: Final = 3
+EVENTS: Final = 3
+"""Ids of events told of one reason."""
 LINE: Final = 250
 """Units of one line of a group."""
 GROUP: Final = 40
@@ -52,7 +54,7 @@ def single(alert: Alert, *, note: str = "") -> Content:
     body = [_section(fields=_fields(alert)), *_reasons(alert)]
     if alert.play and alert.phase is not Phase.RESOLVED:
         body.append(_section(text=cut(f"*Next step*\n{mrkdwn(alert.play)}", TEXT)))
-    body.append(_context(_small_print(alert), note))
+    body.append(_context(_small_print(alert), _events(alert), note))
     lines = [mrkdwn(line) for line in render.text(alert).splitlines()]
     return _content(render.title(alert), render.headline(alert), body, _colour(alert), lines)
 
@@ -139,18 +141,23 @@ def _band(alert: Alert) -> str:
 
 
 def _reasons(alert: Alert) -> list[Block]:
-    seen, costs = render.causes(alert)
+    """Each in plain words; the ids of their events are small print."""
     return [
-        _section(text=cut("\n".join([f"*{heading}*", *map(_reason, items[:most])]), TEXT))
-        for heading, items, most in (("Why", seen, REASONS), ("What costs it most", costs, DRIVERS))
+        _section(text=cut("\n".join([f"*{heading}*", *(f"• {mrkdwn(item.text)}" for item in items)]), TEXT))
+        for heading, items in _headed(alert).items()
         if items
     ]
 
 
-def _reason(item: Evidence) -> str:
-    events = ", ".join(mrkdwn(event, 80) for event in item.events[:3])
-    more = f" and {len(item.events) - 3} more" if len(item.events) > 3 else ""
-    return f"• {mrkdwn(item.text)}" + (f" ({events}{more})" if events else "")
+def _headed(alert: Alert) -> dict[str, list[Evidence]]:
+    return {"Why": alert.evidence[:REASONS], "What costs it most": render.costs(alert)[:DRIVERS]}
+
+
+def _events(alert: Alert) -> str:
+    """The ids of the events behind what is shown, as many as there is room for."""
+    shown = (item for items in _headed(alert).values() for item in items)
+    ids = list(dict.fromkeys(event for item in shown for event in item.events[:EVENTS]))
+    return f"events {', '.join(harmless(event, 80) for event in ids)}" if ids else ""
 
 
 def _line(alerts: Sequence[Alert]) -> str:

@@ -19,6 +19,8 @@ from scoring.tail import Tail
 from scoring.times import DAY, UNSET, Int64, iso
 
 _EMPTY = Tail()
+_FAR: Final = 180 * DAY
+"""Further away than this a deadline presses nobody."""
 
 
 class DimensionScore(Struct, frozen=True):
@@ -63,9 +65,9 @@ class ScoreRecord(Struct, frozen=True, omit_defaults=True):
     mrr_at_risk: int | None = None
     mrr_at_risk_basis: str | None = None
     deadline: str | None = None
-    """Renewal less notice: until then the customer has to decide."""
+    """Renewal less notice: until then the customer has to decide. Not told once the renewal is past."""
     urgency: float | None = None
-    """1 up to half a year before the deadline, 2 at it. Ranks accounts, and is no part of the score."""
+    """1 up to half a year before the deadline, 2 from it to the renewal. Ranks accounts; no part of the score."""
     override: OverrideRecord | None = None
     attributes: dict[str, Any] = {}
     last_seen: dict[str, str] = {}
@@ -129,7 +131,7 @@ def _record(
         mrr=known_mrr,
         mrr_at_risk=at_risk,
         mrr_at_risk_basis=None if at_risk is None else "uncalibrated: mrr * (1 - score / 100)",
-        **_deadline(int(hot["deadline"]), now),
+        **({} if ended else _deadline(int(hot["renewal"]), int(hot["deadline"]), now)),
         override=_override(store.tails.get(row, _EMPTY), now),
         attributes=attributes(store.tails.get(row, _EMPTY)),
         last_seen={
@@ -138,12 +140,12 @@ def _record(
     )
 
 
-def _deadline(deadline: int, now: int) -> dict[str, Any]:
-    """`urgency` = 1 + max(0, 1 - days to the deadline / 180), 2 at most; nothing if no renewal is known."""
-    if deadline == UNSET:
+def _deadline(renewal: int, deadline: int, now: int) -> dict[str, Any]:
+    """When to decide and how near that is; nothing without a renewal ahead: of the next one nobody has told yet."""
+    if renewal == UNSET or now >= renewal:
         return {}
-    near = 1 - max(deadline - now, 0) / (180 * DAY)
-    return {"deadline": iso(deadline), "urgency": round(1 + max(0.0, near), 3)}
+    near = max(_FAR - max(deadline - now, 0), 0)
+    return {"deadline": iso(deadline), "urgency": (1000 + 1000 * near // _FAR) / 1000}
 
 
 def _override(tail: Tail, now: int) -> OverrideRecord | None:

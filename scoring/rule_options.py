@@ -21,6 +21,12 @@ class Rule(Strict):
     hold_hours: Annotated[int, Field(ge=0, le=720)] = 0
 
 
+class CriticalFact(Rule):
+    """Somebody decided, or is gone."""
+
+    severity: Severity = "critical"
+
+
 class BandEntered(Rule):
     """The band is one of these."""
 
@@ -85,6 +91,12 @@ class WithinDays(Rule):
     days: Days
 
 
+class InfoWithinDays(WithinDays):
+    """The same, good to know."""
+
+    severity: Severity = "info"
+
+
 class FallingSentiment(WithinDays):
     """The newer half of the answers lies that many points below the older half."""
 
@@ -99,8 +111,9 @@ class LowAdoption(Rule):
 
 
 class PercentRule(Rule):
-    """At least that share."""
+    """At least that share, good to know."""
 
+    severity: Severity = "info"
     percent: Percent
 
 
@@ -154,15 +167,15 @@ class Rules(Strict):
     no_value: WithinDays | None = None
     stalled_implementation: WithinDays | None = None
     low_adoption: LowAdoption | None = None
-    feature_declined: WithinDays | None = None
+    feature_declined: InfoWithinDays | None = None
     strategy_change: WithinDays | None = None
     coverage_lost: PercentRule | None = None
     upsell: PercentRule | None = None
     cross_sell: CrossSell | None = None
-    advocate: WithinDays | None = None
+    advocate: InfoWithinDays | None = None
     complaint: Rule | None = None
     payment_failure: PaymentFailure | None = None
-    sponsor_departed: Rule | None = None
-    churn_notice: Rule | None = None
-    auto_renew_off: Rule | None = None
+    sponsor_departed: CriticalFact | None = None
+    churn_notice: CriticalFact | None = None
+    auto_renew_off: CriticalFact | None = None
     renewal_approaching: RenewalApproaching | None = None

@@ -7,7 +7,7 @@ import numpy as np
 from alerts.model import Evidence
 from alerts.rules.base import Level, Tick, Verdict
 from scoring.bands import ceiling_facts
-from scoring.layout import BANDS, DIMENSIONS, MISSING
+from scoring.layout import BANDS
 from scoring.model import Ceilings
 from scoring.rule_options import BandEntered as Options
 from scoring.times import iso
@@ -21,7 +21,7 @@ class BandEntered(Level[Options]):
 
     name = "band_entered"
     when = "the band is one of `bands`"
-    shows = "the band and since when, facts that cap it, the three dimensions that cost most points"
+    shows = "the band and since when, facts that cap it"
     play = (
         "Call the account's owner: go through the weakest dimension first, agree on one next step and a date."
     )
@@ -36,16 +36,7 @@ class BandEntered(Level[Options]):
         return Verdict(self._is_one[tick.band], tick.scored)
 
     def evidence(self, tick: Tick, i: int) -> list[Evidence]:
-        """The band, the facts that cap it, and the dimensions that cost most points."""
-        row, e = tick.row(i), tick.evaluation
-        lost = [
-            (int(e.weight[d, i]) * (100_000 - int(e.sub[d, i])), d)
-            for d in range(len(DIMENSIONS))
-            if e.sub[d, i] != MISSING
-        ]
+        """The band, and the facts that cap it; what costs most points comes with every alert."""
+        row = tick.row(i)
         said = [Evidence(f"{BANDS[int(row['band'])]} since {iso(int(row['band_since']))}")]
-        said += [Evidence(fact) for fact in ceiling_facts(row, tick.facts.now, self._ceilings)]
-        for cost, d in sorted(lost, reverse=True)[:3]:
-            if cost:
-                said.append(Evidence(f"{DIMENSIONS[d].replace('_', ' ')} at {e.sub[d, i] / 1000:.1f} of 100"))
-        return said
+        return said + [Evidence(fact) for fact in ceiling_facts(row, tick.facts.now, self._ceilings)]

@@ -66,7 +66,9 @@ class SilenceUsage(_Silence):
     """The account stopped using the product: those who leave seldom complain first, they go quiet.
 
     Published limits are fixed (14 days without use for a daily product, 30 for a weekly one: customer-success-skills,
-    signal library); a multiple of the account's own median gap tells a weekly user from a lost daily one.
+    signal library); a multiple of the account's own median gap tells a weekly user from a lost daily one. Use and
+    engagement are the only sources watched: what customers do of their own accord has a rhythm that can break.
+    No ticket is good news, invoices follow our calendar, surveys come when we ask, attributes when they change.
     """
 
     name = "silence_usage"

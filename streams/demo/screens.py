@@ -33,11 +33,11 @@ class PlainScreen:
         self._print(text)
 
     def alert(self, told: Notification) -> None:
-        """Print what fired, for risks with the reasons; what is over is counted in the summary."""
+        """Print what fired, for risks with the reasons and what costs most; what is over is counted in the summary."""
         if told.phase is not Phase.FIRING or told.revision:
             return
         self._print(f"{told.at[:16].replace('T', ' ')}  {told.title}")
-        for item in told.evidence if told.kind is Kind.RISK else ():
+        for item in (*told.evidence, *told.drivers[:1]) if told.kind is Kind.RISK else ():
             events = f" [{', '.join(item.events[:3])}]" if item.events else ""
             self._print(f"{'':18}- {item.text}{events}")
 

@@ -9,6 +9,18 @@ from tests.oracle.account import AccountRow
 from tests.oracle.bands import BANDS
 
 AlertLine = dict[str, Any]
+OPPORTUNITIES = ("upsell", "cross_sell", "advocate")
+UNLESS_SAID = {
+    "critical": (
+        "band_entered",
+        "urgent_ticket_ageing",
+        "sponsor_departed",
+        "churn_notice",
+        "auto_renew_off",
+    ),
+    "info": ("feature_declined", "coverage_lost", *OPPORTUNITIES),
+}
+"""Severities of rules whose options name none; all others: warning."""
 
 
 def alert_id(*parts: object) -> str:
@@ -34,4 +46,14 @@ def alert(row: AccountRow, rule: str, phase: str, at: int, episode: str, revisio
         "term": number,
         "episode": episode,
         "band": shown_band(row),
+    }
+
+
+def urgency(rule: str, rules: dict[str, Any]) -> dict[str, str]:
+    """The kind of a rule, and its severity under these options."""
+    options = rules["silence" if rule.startswith("silence_") else rule]
+    usual = [severity for severity, names in UNLESS_SAID.items() if rule in names]
+    return {
+        "kind": "opportunity" if rule in OPPORTUNITIES else "risk",
+        "severity": options.get("severity", usual[0] if usual else "warning"),
     }

@@ -1,55 +1,20 @@
-"""The engine told the same log as the reference, in any interleaving, with crashes if wanted, and its state under the reference's names."""
+"""The engine told the same log as the reference, in any interleaving, with crashes if wanted."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
-
-import msgspec
-import numpy as np
 
 from alerts.engine import AlertEngine
-from alerts.machine import Code
 from alerts.model import Alert, decode_alert
-from scoring.bands import velocity
-from scoring.evaluate import Scorer, named
+from scoring.evaluate import Scorer
 from scoring.events import SOURCES
-from scoring.facts import Facts
-from scoring.layout import (
-    BANDS,
-    CADENCES,
-    COMMUNITY_TRACKED,
-    CONTACTS_TRACKED,
-    DIMENSIONS,
-    ENDED,
-    HELP_TRACKED,
-    HISTORY_DAYS,
-    MARKETING_TRACKED,
-    MILESTONES_TRACKED,
-    MISSING,
-    RINGS,
-    SEEN,
-    SPONSORS_TRACKED,
-    SURVEY_KINDS,
-    VALUE_TRACKED,
-    WEEK_SLOTS,
-    WEEKS,
-)
 from scoring.model import Model
-from scoring.record import score_records
-from scoring.state import Store
-from scoring.tail import ContactState, LevelState, Tail
-from scoring.times import DAY, UNSET, parse
 from streams.partition_context import Context
 from streams.pipeline import Partition
 from streams.ticking import TickLine
-
-STATES = ("opened", "reopened", "closed")
-STATUSES = ("issued", "payment_failed", "overdue", "disputed", "paid", "refunded", "voided")
-ROLE_NAMES = ("user", "champion", "executive")
-PRIORITIES = ("low", "normal", "high", "urgent")
+from tests.oracle.histories import Scenario
 
 
 @dataclass
@@ -68,11 +33,48 @@ class Told:
     replayed: int = 0
 
 
-def tell(scenario, model: Model, last: int, random: Random, *, crashes: int = 0, scores: bool = True) -> Told:
+def tell(
+    scenario: Scenario, model: Model, last: int, random: Random, *, crashes: int = 0, scores: bool = True
+) -> Told:
     """Feed the log in random pieces; `crashes` times everything in memory is lost, with or without a commit just before."""
-    told: Told
+    run = _Run(scenario, model, random, crashes, scores=scores)
+    while not run.piece(last + scenario.grace + 1):
+        if random.random() < 0.2:
+            run.flush(offsets=random.random() < 0.7)
+        if run.crashes_now():
+            run.crash()
+    run.flush(offsets=True)
+    events = run.told.context.totals.events
+    run.told.replayed = sum(n for (_, fate), n in events.items() if fate == "replayed")
+    return run.told
 
-    def log(lines):
+
+class _Run:
+    """A worker of one partition, and what survives it: the log, its changelog and the committed offsets."""
+
+    def __init__(
+        self, scenario: Scenario, model: Model, random: Random, crashes: int, *, scores: bool
+    ) -> None:
+        self._random, self._scores = random, scores
+        self._feeds = [[r for r in scenario.records if r.source == s] for s in range(len(SOURCES))]
+        self._at = [0] * len(self._feeds)
+        self._total = max(1, len(scenario.records))
+        self._crash_at = sorted(random.random() for _ in range(crashes))
+        self._changelog: dict[bytes, bytes] = {}
+        self._committed: dict[int, tuple[int, str]] = {}
+        scorer = Scorer(model)
+        context = Context(
+            scorer,
+            AlertEngine(scorer),
+            scenario.tick,
+            scenario.grace,
+            lambda _: lambda _: True,
+            tick_log=self._log,
+        )
+        self.told = Told(context, Partition(0, context))
+
+    def _log(self, lines: list[TickLine]) -> None:
+        told = self.told
         for line in lines:
             key = line.as_of, line.account_id
             if key in told.lines:
@@ -80,221 +82,49 @@ def tell(scenario, model: Model, last: int, random: Random, *, crashes: int = 0,
                 assert told.lines[key] == line, "a tick that ran again after a crash said something else"
             told.lines[key] = line
 
-    context = Context(
-        scorer := Scorer(model),
-        AlertEngine(scorer),
-        scenario.tick,
-        scenario.grace,
-        lambda _: lambda _: True,
-        tick_log=log,
-    )
-    told = Told(context, Partition(0, context))
-    feeds = [[r for r in scenario.records if r.source == s] for s in range(len(SOURCES))]
-    at = [0] * len(feeds)
-    changelog: dict[bytes, bytes] = {}
-    committed: dict[int, tuple[int, str]] = {}
-    now = last + scenario.grace + 1
-    crash_at = sorted(random.random() for _ in range(crashes))
-    total = max(1, len(scenario.records))
-    while True:
-        open_sources = [s for s, feed in enumerate(feeds) if at[s] < len(feed)]
-        if open_sources:
-            s = random.choice(open_sources)
-            n = random.choice((1, 2, 5, 40))
-            told.partition.feed(s, feeds[s][at[s] : at[s] + n])
-            at[s] += n
-        idle = frozenset(s for s, feed in enumerate(feeds) if at[s] >= len(feed))
-        steps = told.partition.advance(now, idle)
-        for _ in steps:
-            if crash_at and random.random() < 0.02:
-                break
-        else:
-            if len(idle) == len(feeds):
-                break
-        if random.random() < 0.2:
-            _flush(told, changelog, committed if random.random() < 0.7 else None, random, scores=scores)
-        if crash_at and sum(min(a, len(f)) for a, f in zip(at, feeds, strict=True)) / total > crash_at[0]:
-            crash_at.pop(0)
-            told.crashes += 1
-            told.partition = Partition(0, context)
-            told.partition.restore(list(changelog.items()))
-            for s in range(len(feeds)):
-                offset, metadata = committed.get(s, (0, ""))
-                told.partition.resume(s, metadata)
-                at[s] = next((i for i, r in enumerate(feeds[s]) if r.offset >= offset), len(feeds[s]))
-            told.partition.takeover()
-    _flush(told, changelog, committed, random, scores=scores)
-    told.replayed = sum(n for (_, fate), n in context.totals.events.items() if fate == "replayed")
-    return told
+    def piece(self, now: int) -> bool:
+        """Read some records of one feed and let the clock run, at times not to the end; whether all is read and told."""
+        if unread := [s for s, feed in enumerate(self._feeds) if self._at[s] < len(feed)]:
+            s, n = self._random.choice(unread), self._random.choice((1, 2, 5, 40))
+            self.told.partition.feed(s, self._feeds[s][self._at[s] : self._at[s] + n])
+            self._at[s] += n
+        idle = frozenset(s for s, feed in enumerate(self._feeds) if self._at[s] >= len(feed))
+        for _ in self.told.partition.advance(now, idle):
+            if self._crash_at and self._random.random() < 0.02:
+                return False
+        return len(idle) == len(self._feeds)
 
+    def crashes_now(self) -> bool:
+        """Whether so much was read that the next crash is due."""
+        read = sum(min(at, len(feed)) for at, feed in zip(self._at, self._feeds, strict=True))
+        return bool(self._crash_at) and read / self._total > self._crash_at[0]
 
-def _flush(told: Told, changelog, committed, random: Random, *, scores: bool) -> None:
-    """A commit in the order of the worker; `committed` None: the crash comes before the offsets."""
-    p = told.partition
-    positions = p.positions()
-    if scores:
-        for _ in p.score_blocks():
-            pass
-    blocks = list(p.row_blocks())
-    for _, value in p.drain_alerts():
-        alert = decode_alert(value)
-        told.tellings[alert.id, alert.phase.value, alert.revision, alert.at] += 1
-        told.alerts.setdefault((alert.id, alert.phase, alert.revision), alert)
-    p.drain_dead_letters()
-    for block in blocks:
-        changelog.update(block)
-    if committed is not None:
-        committed.update(positions)
+    def crash(self) -> None:
+        """Everything in memory is lost; another worker begins with what was written and committed."""
+        self._crash_at.pop(0)
+        self.told.crashes += 1
+        self.told.partition = partition = Partition(0, self.told.context)
+        partition.restore(list(self._changelog.items()))
+        for s, feed in enumerate(self._feeds):
+            offset, metadata = self._committed.get(s, (0, ""))
+            partition.resume(s, metadata)
+            self._at[s] = next((i for i, r in enumerate(feed) if r.offset >= offset), len(feed))
+        partition.takeover()
 
-
-def accounts(partition: Partition) -> dict[str, dict[str, Any]]:
-    """Every account of which something was applied, as plain named values."""
-    store = partition.store
-    return {
-        store.names[row]: _account(partition, row)
-        for row in range(store.n)
-        if store.hot["first_ts"][row] != UNSET or store.hot["term"][row]
-    }
-
-
-def shown_overrides(partition: Partition) -> dict[str, dict[str, Any]]:
-    """What the score records of accounts that have not ended show beside the score, as of their last tick."""
-    store, scorer = partition.store, partition.context.scorer
-    shown: dict[str, dict[str, Any]] = {}
-    for row in range(store.n):
-        rows = np.array([row])
-        facts = Facts(store, rows, max(int(store.hot["tick"][row]), 0))
-        record = score_records(store, rows, np.array([0]), facts, scorer.evaluate(facts), scorer)[0]
-        if record.override is not None and not record.ended:
-            told = msgspec.structs.asdict(record.override)
-            shown[record.account_id] = told | {"expires_at": parse(record.override.expires_at)}
-    return shown
-
-
-def _none(value: int) -> int | None:
-    return None if value == UNSET else int(value)
-
-
-def _ring(store: Store, row: int, name: str) -> dict[int, int]:
-    matrix, offset, size, days = RINGS[name]
-    newest = store.day // days
-    cells = getattr(store, matrix)[row]
-    return {b: int(v) for b in range(newest - size + 1, newest + 1) if (v := cells[offset + b % size])}
-
-
-def _days(store: Store, row: int, slot: int) -> list[int]:
-    words = store.hot["active"][row, slot]
-    return [d for d in range(store.day - 127, store.day + 1) if int(words[d % 128 // 64]) >> d % 64 & 1]
-
-
-def _bits(words: np.ndarray) -> list[int]:
-    return [
-        64 * w + b for w, word in enumerate(words.reshape(-1).tolist()) for b in range(64) if word >> b & 1
-    ]
-
-
-def _account(partition: Partition, row: int) -> dict[str, Any]:
-    store = partition.store
-    hot = store.hot[row]
-    tail = store.tails.get(row, Tail())
-    weeks = range(store.day // 7 - WEEKS + 1, store.day // 7 + 1)
-    ended = bool(hot["flags"] & ENDED)
-    rows, tick = np.array([row]), int(hot["tick"])
-    facts = Facts(store, rows, max(tick, 0))
-    e = partition.context.scorer.evaluate(facts)
-    score = hot["score"].astype(np.int64).reshape(1)
-    today = tick // DAY
-    return {
-        **{name: _ring(store, row, name) for name in RINGS},
-        "active": _days(store, row, 0), "engaged": _days(store, row, 1),
-        "users": {w: bits for w in weeks if (bits := _bits(hot["users"][w % WEEK_SLOTS]))},
-        "features": {w: bits for w in weeks if (bits := _bits(hot["features"][w % WEEK_SLOTS : w % WEEK_SLOTS + 1]))},
-        "users_max": {w: int(n) for w in weeks if (n := hot["users_max"][w % WEEK_SLOTS])},
-        "ticket_map": {k: _ticket(t) for k, t in sorted(tail.tickets.items())},
-        "invoice_map": {k: _invoice(i) for k, i in sorted(tail.invoices.items())},
-        "survey_map": {k: {who: list(a) for who, a in sorted(by.items())} for k, by in sorted(tail.surveys.items()) if by},
-        "attributes": {k: v for k, (_, v) in sorted(tail.attributes.items())},
-        "mrr_months": {m: v for m, (_, v) in sorted(tail.mrr_months.items())},
-        "term": int(hot["term"]), "ended": ended,
-        "first_ts": _none(hot["first_ts"]),
-        "last_seen": {n: int(ts) for n, ts in zip(SEEN, hot["last_seen"], strict=False) if ts != UNSET},
-        "first_value_ts": _none(hot["first_value_ts"]), "value_tracked": bool(hot["flags"] & VALUE_TRACKED),
-        "created_ts": _none(hot["created_ts"]), "started_ts": _none(hot["started_ts"]), "ended_ts": _none(hot["ended_ts"]),
-        "churn_notice_ts": _none(hot["churn_notice_ts"]), "auto_renew_on_ts": _none(hot["auto_renew_on_ts"]),
-        "score": _none(hot["score"]), "coverage": int(hot["coverage"]),
-        "dimensions": {} if ended else named(e.sub[:, 0]),
-        "band": "ended" if ended else BANDS[int(hot["band"])],
-        "previous_band": None if hot["band_since"] == UNSET else BANDS[int(hot["previous_band"])],
-        "band_since": _none(hot["band_since"]),
-        "pending_band": None if hot["pending_band"] == MISSING else BANDS[int(hot["pending_band"])],
-        "pending_since": _none(hot["pending_since"]),
-        "last_sub": {n: int(v) for n, v in zip(DIMENSIONS, hot["last_sub"], strict=True) if v != MISSING},
-        "history": {d: int(v) for d in range(today - HISTORY_DAYS + 1, today + 1) if tick != UNSET and not ended and (v := hot["history"][d % HISTORY_DAYS]) != MISSING},
-        "velocity_7d": velocity(store, rows, tick, score, 7)[0], "velocity_28d": velocity(store, rows, tick, score, 28)[0],
-        "levels": {rule: _level(s) for rule, s in sorted(tail.levels.items()) if s.episode},
-        "limits": {n: int(v) for n, v in zip(CADENCES, hot["silence_days"], strict=True) if v},
-        "fence": {SOURCES[s]: int(o) for s, o in enumerate(hot["fence"]) if o != UNSET},
-        **_people(hot, tail), **_plans(hot, tail),
-    }  # fmt: skip
-
-
-def _people(hot, tail: Tail) -> dict[str, Any]:
-    flags = {
-        "contacts": CONTACTS_TRACKED, "sponsors": SPONSORS_TRACKED, "help": HELP_TRACKED,
-        "marketing": MARKETING_TRACKED, "community": COMMUNITY_TRACKED,
-    }  # fmt: skip
-    return {
-        "last_active": _none(hot["last_active"][0]), "last_engaged": _none(hot["last_active"][1]),
-        "contact_map": {name: _contact(c) for name, c in sorted(tail.contacts.items())},
-        **{f"{name}_tracked": bool(hot["flags"] & flag) for name, flag in flags.items()},
-        "two_way_ts": _none(hot["two_way_ts"]), "sponsors": int(hot["sponsors"]), "sponsor_ts": _none(hot["sponsor_ts"]),
-        "contact_ts": [int(ts) for ts in hot["contact_ts"] if ts != UNSET],
-    }  # fmt: skip
-
-
-def _plans(hot, tail: Tail) -> dict[str, Any]:
-    told = {
-        name: tail.registers.get(name, (UNSET, UNSET))[0] for name in ("onboarding_due", "goal", "goal_due")
-    }
-    o = tail.override
-    return {
-        "milestones_tracked": bool(hot["flags"] & MILESTONES_TRACKED),
-        "last_value_ts": _none(hot["last_value_ts"]), "onboarded_ts": _none(hot["onboarded_ts"]),
-        **{name: [ts, int(hot[name])] if (ts, hot[name]) != (UNSET, UNSET) else None for name, ts in told.items()},
-        "declined_ts": _none(hot["declined_ts"]), "strategy_ts": _none(hot["strategy_ts"]),
-        "renewal": _none(hot["renewal"]), "deadline": _none(hot["deadline"]),
-        "override": None if o is None else {"ts": o.ts, "value": o.value, "reason": o.reason, "author": o.author, "expires_at": o.expires},
-        "detractor_ts": _none(hot["detractor_ts"]), "promoter_ts": _none(hot["promoter_ts"]),
-        "trends": {k: int(t) for k, t, n in zip(SURVEY_KINDS, hot["survey_trend"], hot["survey_n"], strict=True) if n >= 4},
-        "open_complaints": int(hot["open_complaints"]),
-    }  # fmt: skip
-
-
-def _level(s: LevelState) -> dict[str, Any]:
-    firing = s.phase in (Code.FIRING, Code.NO_DATA)
-    told = {"revision": s.revision, "band": BANDS[s.band]} if firing else {}
-    return {"episode": s.episode, "firing": firing, **told}
-
-
-def _contact(c: ContactState) -> dict[str, Any]:
-    return {
-        "role_ts": _none(c.role_ts), "role": None if c.role < 0 else ROLE_NAMES[c.role],
-        "departed_ts": _none(c.departed_ts), "departed": None if c.departed_ts == UNSET else c.departed,
-        "reply_ts": _none(c.reply), "seen_ts": c.seen,
-    }  # fmt: skip
-
-
-def _ticket(t) -> dict[str, Any]:
-    return {
-        "opened_ts": _none(t.opened), "state_ts": _none(t.state_ts), "state": None if t.state < 0 else STATES[t.state],
-        "priority_ts": _none(t.priority_ts), "priority": None if t.priority < 0 else PRIORITIES[t.priority],
-        "complaint_ts": _none(t.complaint), "reopened": list(t.reopened), "escalated": t.escalated,
-    }  # fmt: skip
-
-
-def _invoice(i) -> dict[str, Any]:
-    return {
-        "status_ts": i.status_ts, "status": STATUSES[i.status], "due_ts": _none(i.due_ts), "due_at": _none(i.due),
-        "days_late_ts": _none(i.days_late_ts), "days_late": None if i.days_late_ts == UNSET else i.days_late,
-        "paid_ts": _none(i.paid), "disputed_ts": _none(i.disputed), "overdue_ts": _none(i.overdue), "failed": list(i.failed),
-    }  # fmt: skip
+    def flush(self, *, offsets: bool) -> None:
+        """A commit in the order of the worker; without `offsets` a crash comes before them."""
+        told, partition = self.told, self.told.partition
+        positions = partition.positions()
+        if self._scores:
+            for _ in partition.score_blocks():
+                pass
+        blocks = list(partition.row_blocks())
+        for _, value in partition.drain_alerts():
+            alert = decode_alert(value)
+            told.tellings[alert.id, alert.phase.value, alert.revision, alert.at] += 1
+            told.alerts.setdefault((alert.id, alert.phase, alert.revision), alert)
+        partition.drain_dead_letters()
+        for block in blocks:
+            self._changelog.update(block)
+        if offsets:
+            self._committed.update(positions)

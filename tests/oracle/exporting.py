@@ -11,6 +11,7 @@ from tests.oracle.alerting import shown_band
 from tests.oracle.bands import BANDS, velocity
 from tests.oracle.cadence import last_day
 from tests.oracle.facts import TOUCHES, WEEKLY, Facts
+from tests.oracle.ranking import ranking
 from tests.oracle.renewals import deadline, renewal
 
 
@@ -80,6 +81,7 @@ def _plans(row: AccountRow, facts: Facts) -> dict[str, Any]:
         "deadline": deadline(row),
         "override": None if row.override is None else row.override.named(),
         "override_shown": None if row.override is None else row.override.shown(row.as_of),
+        "ranking": ranking(row, facts),
         "detractor_ts": facts.detractor_ts,
         "promoter_ts": facts.promoter_ts,
         "trends": facts.trends,

@@ -118,7 +118,8 @@ def random_rules(random: Random, days: int) -> dict[str, Any]:
         "renewal_approaching": {"rungs": rungs, "bands": bands},
     }
     for name, options in rules.items():
-        options["severity"] = random.choice(("info", "warning", "critical"))
+        if random.random() < 0.8:
+            options["severity"] = random.choice(("info", "warning", "critical"))
         if name != "silence" and random.random() < 0.25:
             options["hold_hours"] = random.choice((1, 6, 24))
     return rules

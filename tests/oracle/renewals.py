@@ -35,7 +35,7 @@ def renewal(row: AccountRow) -> int | None:
 def deadline(row: AccountRow) -> int | None:
     """The last moment to give notice."""
     time = renewal(row)
-    return None if time is None else time - (row.attribute("notice_days") or 0) * DAY
+    return None if time is None else max(time - (row.attribute("notice_days") or 0) * DAY, 0)
 
 
 def current_item(row: AccountRow, now: int, rungs: list[int]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from scoring.events import SOURCES
 from tests.oracle.account import KEPT_DAYS, OF_A_TERM, AccountRow, forget, new_term
-from tests.oracle.alerting import AlertLine, shown_band
+from tests.oracle.alerting import AlertLine, shown_band, urgency
 from tests.oracle.bands import Model, due_time, end, evaluate
 from tests.oracle.clock import next_full_hour, schedule
 from tests.oracle.conditions import Situation
@@ -128,7 +128,7 @@ class _Reference:
             due = self.due(row)
             if row.exists and (now % HOUR == 0 or account_id in touched or (due is not None and due <= now)):
                 alerts.extend(self.evaluate(row, now))
-        self.out.alerts.extend(alerts)
+        self.out.alerts.extend(line | urgency(line["rule"], rules) for line in alerts)
 
     def fold(self, account_id: str, events: list[Event]) -> bool:
         """Fold the events of one account at one tick; whether any was applied."""

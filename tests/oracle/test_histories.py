@@ -55,7 +55,7 @@ def test_level_alerts_are_told_again() -> None:
         "outreach", "replies", "senior_replies", "help", "marketing", "community", "engaged", "contact_map",
         "two_way_ts", "sponsors", "sponsor_ts", "contact_ts", "last_active", "last_engaged", "last_value_ts",
         "onboarded_ts", "onboarding_due", "goal", "goal_due", "declined_ts", "strategy_ts", "renewal", "deadline",
-        "override", "detractor_ts", "promoter_ts", "trends", "open_complaints", "limits", "levels",
+        "override", "ranking", "detractor_ts", "promoter_ts", "trends", "open_complaints", "limits", "levels",
     ],
 )  # fmt: skip
 def test_every_column_is_reached(column: str) -> None:

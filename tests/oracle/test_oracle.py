@@ -14,8 +14,9 @@ from scoring.model import Model
 from scoring.state import Store
 from scoring.times import iso
 from streams.codec import Admission, decode_chunk
+from tests.oracle.columns import accounts, shown
 from tests.oracle.compare import differences
-from tests.oracle.engine import Told, accounts, shown_overrides, tell
+from tests.oracle.engine import Told, tell
 from tests.oracle.facts import TOUCHES, WEEKLY
 from tests.oracle.histories import Scenario, scenario
 from tests.oracle.items import FACT_RULES
@@ -54,7 +55,19 @@ def outlook(day: int, account: dict) -> dict:
     }
     if account["ended"]:
         seen["history"] = {}
-    return {name: value for name, value in {**account, **seen}.items() if name != "override_shown"}
+    beside = {"override_shown", "ranking"}
+    return {name: value for name, value in {**account, **seen}.items() if name not in beside}
+
+
+def beside_the_score(accounts: dict[str, dict]) -> dict[str, dict]:
+    """What the reference shows beside the score, of accounts of which it shows anything."""
+    overrides = {
+        w: a["override_shown"] for w, a in accounts.items() if not a["ended"] and a["override_shown"]
+    }
+    told = {
+        w: a["ranking"] | ({"override": overrides[w]} if w in overrides else {}) for w, a in accounts.items()
+    }
+    return {who: what for who, what in told.items() if what}
 
 
 def verdict(told: Told, expected: Outcome, *, fates: bool) -> list[str]:
@@ -90,7 +103,7 @@ def alert_name(alert: dict) -> str:
 
 def alert_fields(alert: dict) -> dict:
     """What decides about an alert. The band that a new fact shows is that of the last flush, which is no tick."""
-    names = ["account_id", "at", "term", "episode"]
+    names = ["account_id", "at", "term", "episode", "kind", "severity"]
     at_flush = alert["rule"] in FACT_RULES and alert["phase"] == "firing"
     return {name: alert[name] for name in (names if at_flush else [*names, "band"])}
 
@@ -137,9 +150,7 @@ def test_engine_equals_reference(block):
         expected = outcome_of(s)
         told = tell(s, Model.model_validate(s.model), expected.last_tick or 0, Random(seed))
         found = verdict(told, expected, fates=True)
-        going_on = {who: a for who, a in expected.accounts.items() if not a["ended"]}
-        shown = {who: a["override_shown"] for who, a in going_on.items() if a["override_shown"]}
-        found += differences(shown, shown_overrides(told.partition))
+        found += differences(beside_the_score(expected.accounts), shown(told.partition))
         assert not found, f"seed {seed}: {len(found)} differences\n" + "\n".join(found[:30])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.oracle.alerting import urgency
 from tests.oracle.cast import date_of
 from tests.oracle.instants import DAY, HOUR
 from tests.oracle.logbook import NEW_YEAR, Log, answered, score_at, told_of
@@ -213,3 +214,38 @@ def test_the_healthy_are_left_alone() -> None:
         ("firing", "60", 0),
         ("resolved", "60", 10),
     ]
+
+
+def test_what_ranks_an_account() -> None:
+    """10.01 EUR at 20 points: 800.8 cents at risk; 45 of 180 days to the deadline: 1.75; from the renewal on nothing, nor once it ended."""
+    log = renewing(100, until=100, notice_days=30, mrr=10.01, currency="EUR")
+    model = answered(rules={})
+    ranked = [log.told(model, tick=DAY, until=text(d)).accounts["a"]["ranking"] for d in (25, 70, 99, 100)]
+    last = after(70)
+    assert ranked == [
+        {"mrr_at_risk": 800, "deadline": last, "urgency": 1_750},
+        {"mrr_at_risk": 800, "deadline": last, "urgency": 2_000},
+        {"mrr_at_risk": 800, "deadline": last, "urgency": 2_000},
+        {"mrr_at_risk": 800},
+    ]
+    log.add("churn", after(30))
+    assert log.told(model, tick=DAY, until=text(40)).accounts["a"]["ranking"] == {}
+
+
+def test_kind_and_severity() -> None:
+    """The option, else the usual one of the rule; every phase carries both; three rules are opportunities."""
+    log = Log()
+    said(log, 0.5, "churn_notice", auto_renew=False)
+    said(log, 2, auto_renew=True)
+    rules: dict[str, Any] = {"churn_notice": {"severity": "info"}, "auto_renew_off": {}}
+    out = log.told(answered(rules=rules), tick=DAY, until=text(3))
+    assert {(a["rule"], a["phase"], a["kind"], a["severity"]) for a in out.alerts} == {
+        (rule, phase, "risk", severity)
+        for rule, severity in (("churn_notice", "info"), ("auto_renew_off", "critical"))
+        for phase in ("firing", "resolved")
+    }
+    told = {
+        rule: urgency(rule, {rule: {}, "silence": {}}) for rule in ("advocate", "silence_usage", "no_value")
+    }
+    assert told["advocate"] == {"kind": "opportunity", "severity": "info"}
+    assert told["silence_usage"] == told["no_value"] == {"kind": "risk", "severity": "warning"}

@@ -22,8 +22,8 @@ from scoring.times import DAY, iso
 from streams.context import make_context
 from streams.partitioner import partition_of
 from streams.pipeline import Partition
+from tests.oracle.columns import accounts
 from tests.oracle.compare import differences
-from tests.oracle.engine import accounts
 from tests.oracle.histories import history
 from tests.oracle.run import LogRecord, Outcome
 from tests.oracle.run import run as reference

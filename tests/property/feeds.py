@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import xxhash
+from msgspec import Struct
+from msgspec.structs import astuple
 
+from scoring.events import SOURCES
 from scoring.layout import HOT, MATRICES
 from scoring.model import default_model
 from scoring.state import Store
@@ -16,11 +19,11 @@ from scoring.times import DAY, UNSET, iso
 from streams.context import TickLog, make_context
 from streams.partition_context import Context
 from streams.pipeline import Partition
+from streams.replay import SOURCE_OF
 
 START = 20_000 * DAY
 """Friday, 2024-10-04: the first day of most stories."""
-SOURCE = {"usage": 0, "ticket": 1, "invoice": 2, "survey": 3, "account": 4, "churn": 4, "renewal": 4}
-ALL_IDLE = frozenset(range(6))
+ALL_IDLE = frozenset(range(len(SOURCES)))
 OWN_OF_THE_ENGINE = frozenset(
     {
         "fence",
@@ -52,6 +55,8 @@ OWN_OF_THE_ENGINE = frozenset(
     | {name for name in HOT.names or () if name.startswith("pub_")}
 )
 """Columns that say how the engine got here, not what the events told."""
+BY_ORDER = OWN_OF_THE_ENGINE | {"engaged"}
+"""All that may depend on the order in which events came."""
 
 
 class Record(NamedTuple):
@@ -97,19 +102,23 @@ def tell(events: Sequence[Mapping[str, Any]], now: int, where: Context | None = 
 
 def feed(partition: Partition, events: Sequence[Mapping[str, Any]], offset: int = 0) -> None:
     """Hand over events in order, one chunk a topic, offsets counted on."""
-    for source in range(5):
-        mine = [record(offset + n, e) for n, e in enumerate(events) if SOURCE[e["type"]] == source]
+    for source in range(len(SOURCES)):
+        mine = [record(offset + n, e) for n, e in enumerate(events) if SOURCE_OF[e["type"]] == source]
         if mine:
             partition.feed(source, mine)
 
 
-def folded(store: Store, *, without: frozenset[str] = OWN_OF_THE_ENGINE) -> dict[str, dict[str, Any]]:
+def folded(store: Store, *, without: frozenset[str] = BY_ORDER) -> dict[str, dict[str, Any]]:
     """What the events told of each account: columns, rings and tail; the order they came in cannot be seen in it."""
     return {
         store.names[row]: {
             **{name: store.hot[name][row].tolist() for name in HOT.names or () if name not in without},
             **{matrix: getattr(store, matrix)[row].tolist() for matrix in MATRICES},
-            **_remembered(store.tails.get(row, Tail())),
+            **{
+                name: v
+                for name, v in _remembered(store.tails.get(row, Tail())).items()
+                if name not in without
+            },
         }
         for row in range(store.n)
         if store.hot["first_ts"][row] != UNSET
@@ -118,13 +127,17 @@ def folded(store: Store, *, without: frozenset[str] = OWN_OF_THE_ENGINE) -> dict
 
 def _remembered(tail: Tail) -> dict[str, Any]:
     return {
-        "ticket_map": {
-            k: [getattr(t, f) for f in t.__struct_fields__] for k, t in sorted(tail.tickets.items())
-        },
-        "invoice_map": {
-            k: [getattr(i, f) for f in i.__struct_fields__] for k, i in sorted(tail.invoices.items())
-        },
+        "ticket_map": _plain(tail.tickets),
+        "invoice_map": _plain(tail.invoices),
+        "contact_map": _plain(tail.contacts),
         "survey_map": {kind: dict(sorted(by.items())) for kind, by in sorted(tail.surveys.items()) if by},
         "attributes": dict(sorted(tail.attributes.items())),
         "mrr_months": dict(sorted(tail.mrr_months.items())),
+        "registers": dict(sorted(tail.registers.items())),
+        "override_told": tail.override and astuple(tail.override),
+        "engaged": [tuple(pair) for pair in tail.engaged],
     }
+
+
+def _plain(known: Mapping[str, Struct]) -> dict[str, tuple[Any, ...]]:
+    return {name: astuple(state) for name, state in sorted(known.items())}

@@ -22,6 +22,19 @@ def fleet(seed: int, accounts: int, days: int) -> list[dict[str, Any]]:
     return events
 
 
+def newcomers(seed: int, accounts: int, since: int) -> list[dict[str, Any]]:
+    """Events of accounts n00, n01, ... created on day `since` and told of for 20 days, from bad to good.
+
+    Every other one tells how its onboarding goes by milestones alone, the others by value events of their usage alone.
+    """
+    events: list[dict[str, Any]] = []
+    for n in range(accounts):
+        random = np.random.default_rng((seed, 1, n))
+        life = _Life(f"n{n:02d}", random, (n + 0.5) / accounts)
+        events += life.by_milestones(since) if n % 2 == 0 else life.by_value(since)
+    return events
+
+
 class _Life:
     """One account; `quality` from 0 to 1 decides about everything."""
 
@@ -38,6 +51,25 @@ class _Life:
             self._talk(day)
             if day % 15 == 10:
                 self._pay_and_answer(day)
+        return self.told
+
+    def by_milestones(self, since: int) -> list[dict[str, Any]]:
+        """Planned for long ago, for later, or done."""
+        self._tell("account", since, action="created", seats=20, mrr=900)
+        for day in range(since, since + 20, 3):
+            self._tell("usage", day, quantity=5)
+            self._tell("ticket", day, action="opened", ticket_id=f"{self.who}-{day}")
+        due = START + (since - 30 + int(60 * self.quality)) * DAY
+        self._tell("milestone", since, kind="onboarding_done", value=50, due_at=iso(due))
+        return self.told
+
+    def by_value(self, since: int) -> list[dict[str, Any]]:
+        """The first value comes late, soon, or not yet."""
+        self._tell("account", since, action="created", seats=20, mrr=900)
+        first = since + 24 - int(24 * self.quality)
+        for day in range(since, since + 20):
+            self._tell("usage", day, value_event=day >= first)
+        self._tell("survey", since + 5, kind="csat", score=4)
         return self.told
 
     def _likely(self, share: float) -> bool:

@@ -41,21 +41,50 @@ invoice = _made(
     invoice_id=st.sampled_from(["I1", "I2"]), days_late=maybe(st.integers(-5, 90)),
     due_at=maybe(st.sampled_from(["2024-10-10T00:00:00Z", "2024-11-01T12:00:00+02:00"])),
 )  # fmt: skip
+failing = _made(
+    "invoice",
+    action=st.sampled_from(["issued", "paid", "payment_failed", "payment_failed"]),
+    invoice_id=st.just("I1"),
+)
+"""Payments of one invoice, half of which fail."""
 survey = _made(
     "survey", kind=st.sampled_from(["nps", "csat", "ces"]), score=st.integers(1, 5), respondent_id=maybe(people),
     scale_min=maybe(st.just(1)), scale_max=maybe(st.just(5)),
 )  # fmt: skip
 account = _made(
-    "account", action=st.sampled_from(["created", "updated", "plan_changed", "churn_notice"]), mrr=maybe(st.integers(0, 9000)),
+    "account", action=st.sampled_from(["created", "updated", "plan_changed", "plan_upgraded", "churn_notice"]), mrr=maybe(st.integers(0, 9000)),
     seats=maybe(st.integers(0, 300)), tier=maybe(st.sampled_from(["high_touch", "low_touch", "tech_touch"])), auto_renew=maybe(st.booleans()),
-    owner=maybe(st.sampled_from(["ana", "bo"])),
+    owner=maybe(st.sampled_from(["ana", "bo"])), renewal_date=maybe(st.sampled_from(["2024-10-20", "2025-01-31T00:00:00Z", "soon"])),
+    notice_days=maybe(st.integers(0, 40)),
 )  # fmt: skip
-leaving = _made("churn", scope=st.sampled_from(["account", "subscription"])) | _made(
-    "account", action=st.sampled_from(["signup", "subscription_started", "observation_end"])
+engagement = _made(
+    "engagement", channel=st.sampled_from(["meeting", "email", "call", "marketing", "community", "knowledge_base", "training"]),
+    direction=maybe(st.sampled_from(["inbound", "outbound", "two_way"])), contact_id=maybe(st.sampled_from(["c1", "c2", "c3"])),
+    role=maybe(st.sampled_from(["executive", "champion", "user"])), departed=maybe(st.booleans()),
+)  # fmt: skip
+milestone = _made(
+    "milestone", kind=st.sampled_from(["first_value", "onboarding_done", "goal_progress", "feature_declined", "strategy_change"]),
+    value=maybe(st.sampled_from([0, 12.5, 99, 100])), due_at=maybe(st.sampled_from(["2024-10-09T00:00:00Z", "2024-12-01T08:30:00-05:00"])),
+)  # fmt: skip
+override = _made(
+    "override", reason=st.sampled_from(["merger", "knows better"]), author=st.sampled_from(["ana", "bo"]), value=maybe(st.integers(0, 100)),
+    expires_at=st.sampled_from(["2024-10-15T00:00:00Z", "2025-01-01T00:00:00Z"]),
+)  # fmt: skip
+cost = _made("cost", kind=st.sampled_from(["acquisition", "retention"]), amount=st.integers(0, 500))
+renewal = _made(
+    "renewal", scope=st.sampled_from(["account", "subscription"]), mrr=maybe(st.integers(0, 9000))
+)
+churn = _made("churn", scope=st.sampled_from(["account", "subscription"]))
+leaving = churn | _made(
+    "account",
+    action=st.sampled_from(["signup", "subscription_started", "subscription_ended", "observation_end"]),
 )
 
-BY_TYPE = {"usage": usage, "ticket": ticket, "invoice": invoice, "survey": survey, "account": account}
-living = st.one_of(usage, ticket, invoice, survey, account)
+BY_TYPE = {
+    "usage": usage, "ticket": ticket, "invoice": invoice, "survey": survey, "account": account, "churn": churn, "renewal": renewal,
+    "engagement": engagement, "milestone": milestone, "override": override, "cost": cost,
+}  # fmt: skip
+living = st.one_of(*(strategy for type_, strategy in BY_TYPE.items() if type_ != "churn"))
 """Events of accounts that stay."""
 anything = st.one_of(living, living, leaving)
 """Ends and returns as well."""

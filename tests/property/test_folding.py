@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.events import TYPE_NAMES, decode
+from scoring.events import SOURCES, TYPE_NAMES, decode
 from scoring.fold.apply import fold
 from scoring.layout import HOT
 from scoring.state import Store
 from scoring.times import DAY, parse
 from streams.pipeline import Partition
-from tests.property.feeds import SOURCE, context, feed, folded, record, settle, tell
+from streams.replay import SOURCE_OF
+from tests.property.feeds import context, feed, folded, record, settle, tell
 from tests.property.strategies import BY_TYPE, END, anything, living
 
 EVERYTHING = frozenset({"pad"})
@@ -73,12 +74,13 @@ def test_interleaving_of_sources(events, order, sizes):
     """Reading the topics in any interleaving, in pieces of any size, gives the state that reading them one after another gives."""
     expected = tell(events, END)
     partition = Partition(0, context())
-    feeds = {s: [record(n, e) for n, e in enumerate(events) if SOURCE[e["type"]] == s] for s in range(5)}
+    sources = range(len(SOURCES))
+    feeds = {s: [record(n, e) for n, e in enumerate(events) if SOURCE_OF[e["type"]] == s] for s in sources}
     while left := [s for s, records in feeds.items() if records]:
         source = order.choice(left)
         partition.feed(source, feeds[source][:sizes])
         feeds[source] = feeds[source][sizes:]
-        for _ in partition.advance(END, frozenset(s for s in range(6) if not feeds.get(s))):
+        for _ in partition.advance(END, frozenset(s for s in sources if not feeds[s])):
             pass
     settle(partition, END)
     everything = frozenset({"pad", "marks", "version", "event_part", "touched"})
@@ -125,6 +127,11 @@ def test_reading_the_log_again(events, copies):
     assert [again.store.hot[n][: again.store.n].tolist() for n in ("fence", "id_count")] == [
         once.store.hot[n][: once.store.n].tolist() for n in ("fence", "id_count")
     ]
+
+
+def test_every_type_is_told():
+    """The properties above are about every event type there is, on its own topic."""
+    assert set(BY_TYPE) == set(TYPE_NAMES) == set(SOURCE_OF)
 
 
 def test_hot_has_no_hidden_bytes():

@@ -21,7 +21,7 @@ from streams.context import make_context
 from streams.pipeline import Partition
 from streams.replay import SOURCE_OF
 from tests.property.feeds import OWN_OF_THE_ENGINE, START, settle
-from tests.property.fleets import fleet
+from tests.property.fleets import fleet, newcomers
 from tests.stories import hand_over
 
 FEEDS = {
@@ -32,9 +32,12 @@ FEEDS = {
     "accounts": {"contract_growth"},
     "engagement": {"executive_relationships", "csm_activity", "self_sufficiency", "marketing_engagement", "community", "goals"},
 }  # fmt: skip
-"""Source to the dimensions that have no evidence without it."""
+"""Source to the dimensions of grown accounts that have no evidence without it."""
 SOURCES = list(FEEDS)
-DAYS, ACCOUNTS = 50, 16
+DAYS, ACCOUNTS, NEWCOMERS = 50, 16, 12
+NAMES = [f"a{n:02d}" for n in range(ACCOUNTS)] + [f"n{n:02d}" for n in range(NEWCOMERS)]
+ONBOARDING = ["engagement", "usage"]
+"""What the newcomers tell their onboarding by, in turn: the one dimension that counts for them."""
 END = START + DAYS * DAY
 GREEN = 3
 
@@ -50,7 +53,7 @@ def at_once() -> Model:
 
 def lived(seed: int, without: str | None = None) -> Partition:
     """A partition that lived through a fleet, told everything or everything but one source."""
-    events = fleet(seed, ACCOUNTS, DAYS)
+    events = fleet(seed, ACCOUNTS, DAYS) + newcomers(seed, NEWCOMERS, DAYS - 20)
     told = [e for e in events if without is None or SOURCES[SOURCE_OF[e["type"]]] != without]
     partition = Partition(0, make_context(at_once(), tick_ms=DAY, grace_ms=0))
     hand_over(partition, told)
@@ -70,7 +73,7 @@ class After(NamedTuple):
 def next_tick(partition: Partition) -> After:
     """Evaluate every account once more, an hour later."""
     store, scorer = partition.store, partition.context.scorer
-    rows = np.array([store.index[f"a{n:02d}".encode()] for n in range(ACCOUNTS)])
+    rows = np.array([store.index[name.encode()] for name in NAMES])
     facts = Facts(store, rows, END + HOUR)
     evaluation = scorer.evaluate(facts)
     advance_bands(store, rows, facts, evaluation, scorer.model)
@@ -84,26 +87,41 @@ def take_over(from_: Store, to: Store) -> None:
             to.hot[name][to.index[key]] = from_.hot[name][row]
 
 
+def without_evidence(source: str) -> np.ndarray:
+    """Dimension by account: whether it has no evidence without the source."""
+    grown = [[name in FEEDS[source]] * ACCOUNTS for name in DIMENSIONS]
+    young = [ONBOARDING[n % 2] == source for n in range(NEWCOMERS)]
+    return np.array(
+        [g + [name == "onboarding" and y for y in young] for name, g in zip(DIMENSIONS, grown, strict=True)]
+    )
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_source_goes_missing(seed):
-    """Each source in turn is taken from a fleet that had all: no band improves, coverage falls by the weight of the source."""
+    """Each source in turn is taken from a fleet, young and old, that had all: no band improves, coverage falls by the weight of the source."""
     print("seed", seed)
     whole = lived(seed)
     before = next_tick(whole)
+    weight, sub = before.evaluation.weight, before.evaluation.sub
+    assert set(before.band[ACCOUNTS:]) == {1, 2, 3}, "the newcomers are in every band"
+    seen, total = np.where(sub == MISSING, 0, weight), weight.sum(axis=0)
     bettered = 0
-    for source, lost in FEEDS.items():
+    for source in FEEDS:
         bereft = lived(seed, without=source)
         take_over(whole.store, bereft.store)
         after = next_tick(bereft)
         assert (after.band <= before.band).all(), source
-        weight, slots = before.evaluation.weight, [DIMENSIONS.index(name) for name in lost]
-        seen = np.where(before.evaluation.sub == MISSING, 0, weight)
-        gone = seen[slots].sum(axis=0)
-        total = weight.sum(axis=0)
-        assert (gone > 0).all(), source
+        gone = (seen * without_evidence(source)).sum(axis=0)
+        assert (gone[:ACCOUNTS] > 0).all(), source
+        assert (gone[ACCOUNTS:] > 0).sum() == (NEWCOMERS // 2 if source in ONBOARDING else 0)
         assert (after.coverage == 1000 * (seen.sum(axis=0) - gone) // total).all(), source
         bettered += int(((after.score >= at_once().bands.green) & (before.band < GREEN)).sum())
     assert bettered > 0, "in this fleet no score rose into green: the test could not fail"
+
+
+def test_every_dimension_loses_its_source():
+    """The sources above stand behind every dimension there is."""
+    assert set().union(*FEEDS.values()) | {"onboarding"} == set(DIMENSIONS)
 
 
 @settings(max_examples=100, deadline=None)

@@ -17,8 +17,8 @@ from streams.flush import Flush
 from streams.partition_context import Context
 from streams.pipeline import Partition
 from streams.ticking import TickLine
+from tests.oracle.columns import accounts
 from tests.oracle.compare import differences
-from tests.oracle.engine import accounts
 from tests.oracle.histories import history
 from tests.simulation.worker import Worker
 from tests.simulation.world import World

@@ -12,6 +12,7 @@ from alerts.sending import Fate
 from streams.cli.alerts import alerts as command
 from streams.metrics import PREFIX
 from streams.notifier_metrics import METRICS
+from tests.alert_states import drawn, table
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/alerting.md").read_text("utf-8")
@@ -34,6 +35,11 @@ def test_commands(monkeypatch):
         assert done.exit_code == 0
         assert not output or done.output == output
     assert len(shown) == 2
+
+
+def test_states():
+    """The table of states is the one that the machine draws."""
+    assert drawn(PAGE) == table(), "run `python -m tests.alert_states`"
 
 
 def test_metrics():

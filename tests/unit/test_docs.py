@@ -43,6 +43,18 @@ def test_links(page):
     assert [t for t in targets if "://" not in t and not (page.parent / t).exists()] == []
 
 
+@pytest.mark.parametrize("example", sorted(ROOT.glob("examples/*")), ids=names)
+def test_examples_are_found(example):
+    """Some page links to every example, or to its folder or something in it."""
+    targets = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8"))
+        if "://" not in target
+    }
+    assert any(target.is_relative_to(example) for target in targets)
+
+
 @pytest.fixture(scope="module")
 def acme(tmp_path_factory) -> dict:
     """The score record of the account that docs/scoring.md follows by hand."""

@@ -9,7 +9,7 @@ import pytest
 from alerts.delivery import HOUR_MS, Deliverer
 from alerts.grouping import FULL
 from alerts.model import Alert, Kind, Phase, Reason, Severity
-from alerts.route import Router
+from alerts.route import FACTS, Router
 from alerts.route_tree import parse
 from alerts.sending import Backoff, Fate, Sender
 from alerts.sinks.base import Message, SinkError
@@ -101,18 +101,30 @@ async def test_full_group_does_not_wait():
     assert [len(ids) for ids in case.chat.ids] == [FULL, FULL]
 
 
-@pytest.mark.parametrize(
-    "alert",
-    [
-        make(rule="churn_notice", severity=Severity.CRITICAL),
-        make(phase=Phase.RESOLVED),
-        make(revision=1, reason=Reason.CHANGED),
-    ],
-)
-async def test_what_never_waits(alert):
-    """Critical facts, changes and ends wait for no group."""
+@pytest.mark.parametrize("severity", Severity)
+@pytest.mark.parametrize("rule", sorted(FACTS))
+async def test_no_fact_waits(rule, severity):
+    """A fact waits for no group, whatever its severity."""
+    case = Case(RECEIVERS + "route: {receiver: a, group_wait: 1h}")
+    assert await case.tell(make(rule=rule, severity=severity)) == [[Fate.SENT]]
+
+
+@pytest.mark.parametrize("alert", [make(phase=Phase.RESOLVED), make(revision=1, reason=Reason.CHANGED)])
+async def test_what_follows_never_waits(alert):
+    """Changes and ends wait for no group."""
     case = Case(RECEIVERS + "route: {receiver: a, group_wait: 1h}")
     assert await case.tell(alert) == [[Fate.SENT]]
+
+
+@pytest.mark.parametrize("severity", Severity)
+async def test_a_level_waits(severity):
+    """First news of a level waits for its group, however severe."""
+    case = Case(RECEIVERS + "route: {receiver: a, group_wait: 1h}")
+    work = asyncio.create_task(case.tell(make(severity=severity)))
+    await asyncio.sleep(0.05)
+    assert case.chat.posted == []
+    await case.deliverer.flush()
+    assert await work == [[Fate.SENT]]
 
 
 async def test_the_next_news_of_an_account_ends_its_group():

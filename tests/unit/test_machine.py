@@ -9,32 +9,69 @@ from hypothesis import strategies as st
 from alerts.machine import Code, Level, decide
 from alerts.model import Phase, Reason
 
-I, P, F, N = Code.INACTIVE, Code.PENDING, Code.FIRING, Code.NO_DATA  # noqa: E741 - columns of a table
-NOW, HOLD = 1000, 100
-CELLS = [
-    # phase, since, episode, condition, hold -> phase, since, episode, published, reason
-    ((I, -1, 0), True, 0, (F, NOW, 1), Phase.FIRING, Reason.CONDITION_MET),
-    ((I, -1, 0), True, HOLD, (P, NOW, 0), None, Reason.CONDITION_MET),
-    ((I, 5, 2), False, 0, (I, 5, 2), None, Reason.UNCHANGED),
-    ((I, 5, 2), None, 0, (I, 5, 2), None, Reason.UNCHANGED),
-    ((P, 901, 0), True, HOLD, (P, 901, 0), None, Reason.CONDITION_MET),
-    ((P, 900, 0), True, HOLD, (F, NOW, 1), Phase.FIRING, Reason.HOLD_ELAPSED),
-    ((P, 900, 3), False, HOLD, (I, NOW, 3), None, Reason.CONDITION_CLEARED),
-    ((P, 900, 3), None, HOLD, (I, NOW, 3), None, Reason.CONDITION_CLEARED),
-    ((F, 500, 1), True, HOLD, (F, 500, 1), None, Reason.UNCHANGED),
-    ((F, 500, 1), False, HOLD, (I, NOW, 1), Phase.RESOLVED, Reason.CONDITION_CLEARED),
-    ((F, 500, 1), None, HOLD, (N, NOW, 1), None, Reason.DATA_MISSING),
-    ((N, 500, 1), None, HOLD, (N, 500, 1), None, Reason.UNCHANGED),
-    ((N, 500, 1), True, HOLD, (F, NOW, 1), None, Reason.DATA_RETURNED),
-    ((N, 500, 1), False, HOLD, (I, NOW, 1), Phase.RESOLVED, Reason.CONDITION_CLEARED),
-]
+I, P, F, N = Code.INACTIVE, Code.PENDING, Code.FIRING, Code.NO_DATA  # noqa: E741 - cells of a table
+NOW, HOLD, BAND = 1000, 100, 1
+STATED = """
+            | held  | not held | other band | false | unknown | ended
+inactive    | F!    | P        | F!         | I     | I       | I
+pending     | F!    | P        | F!         | I     | I       | I
+firing      | F     |          | F!         | I!    | N       | I!
+no_data     | F     |          | F!         | I!    | N       | I!
+"""
+"""Section 8 of docs/semantics.md as a table: the next phase by the first letter, `!` where it is told. In the columns the
+condition holds and held for long enough, not yet, or long enough with another band than was told; is false; cannot be told."""
 
 
-@pytest.mark.parametrize(("level", "condition", "hold", "after", "published", "reason"), CELLS)
-def test_cell(level, condition, hold, after, published, reason):
-    """Each cell of the table in the module: where it goes, what is published, and why."""
-    decision = decide(Level(*level), condition, NOW, hold)
-    assert (decision.level[:3], decision.publish, decision.reason) == (after, published, reason)
+def stated() -> dict[tuple[Code, str], str]:
+    head, *rows = (line.split("|") for line in STATED.strip("\n").splitlines())
+    columns = [name.strip() for name in head[1:]]
+    return {
+        (Code[name.strip().upper()], column): cell.strip()
+        for name, *cells in rows
+        for column, cell in zip(columns, cells, strict=True)
+    }
+
+
+def column(phase, condition, band, hold, held, ended) -> str:
+    """The heading that a case falls under; a hold counts from the moment at which the condition begins to hold."""
+    if ended or not condition:
+        return "ended" if ended else "false" if condition is False else "unknown"
+    if phase in (I, P) and (held if phase == P else 0) < hold:
+        return "not held"
+    return "held" if band == BAND else "other band"
+
+
+@pytest.mark.parametrize("phase", Code)
+@pytest.mark.parametrize("condition", [True, False, None])
+@pytest.mark.parametrize("ended", [False, True])
+def test_every_cell(phase, condition, ended):
+    """From every phase, whatever the condition, hold, band and end: where it goes and whether it is told are as stated."""
+    for band, hold, held in itertools.product((BAND, BAND + 1), (0, HOLD), (0, HOLD - 1, HOLD)):
+        since = NOW - held
+        before = Level(phase, since, 3, 2, BAND, since)
+        after, publish, reason = decide(before, condition, NOW, hold, band=band, ended=ended)
+        assert (
+            after.phase.name[0] + "!" * bool(publish)
+            == stated()[phase, column(phase, condition, band, hold, held, ended)]
+        )
+        assert publish in (None, Phase.FIRING if after.phase == F else Phase.RESOLVED)
+        assert after.since == (since if after.phase == phase else NOW)
+        assert after.episode == (4 if phase in (I, P) and publish else 3)
+        assert reason is reason_of(phase, after.phase, hold=hold, publish=publish, ended=ended)
+        assert reason is not Reason.UNCHANGED or after == before
+
+
+def reason_of(phase, after, *, hold, publish, ended) -> Reason:
+    """Why a step was taken, by where it led."""
+    if (phase, after) in {(I, I), (N, N)} or (phase == after == F and not publish):
+        return Reason.UNCHANGED
+    if phase in (F, N) and after == F:
+        return Reason.CHANGED if publish else Reason.DATA_RETURNED
+    if after == I:
+        return Reason.ACCOUNT_ENDED if ended and publish else Reason.CONDITION_CLEARED
+    if after == N:
+        return Reason.DATA_MISSING
+    return Reason.HOLD_ELAPSED if after == F and hold else Reason.CONDITION_MET
 
 
 def test_a_band_that_moves_while_it_fires_is_told_again():

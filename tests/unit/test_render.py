@@ -116,14 +116,14 @@ def test_body_is_deterministic_json_in_points():
 
 
 def test_drivers_are_told_after_the_evidence():
-    """What costs the account most follows what the rule saw, said once; of an opportunity it is left out."""
-    said = {"evidence": [Evidence("red since noon"), Evidence("support at 12.0 of 100")],
-            "drivers": [Evidence("support at 12.0 of 100", ["t1"])]}  # fmt: skip
+    """What costs the account most follows what the rule saw; of an opportunity it is left out."""
+    said = {"evidence": [Evidence("red since noon")],
+            "drivers": [Evidence("support down to 12 of 100: ticket T-9001 opened", ["t1"])]}  # fmt: skip
     assert render.text(make(**said)).splitlines()[2:4] == [
         "- red since noon",
-        "- support at 12.0 of 100 [t1]",
+        "- support down to 12 of 100: ticket T-9001 opened [t1]",
     ]
-    assert render.reasons(make(kind=Kind.OPPORTUNITY, **said)) == ["red since noon", "support at 12.0 of 100"]
+    assert render.reasons(make(kind=Kind.OPPORTUNITY, **said)) == ["red since noon"]
 
 
 def test_body_carries_what_slack_shows():

@@ -62,6 +62,12 @@ def test_words(rule: Described):
     assert wording._RULES[rule.name][0] != wording._RULES[rule.name][1]
 
 
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_severity(rule: Described):
+    """A rule whose severity a model leaves out has the one of docs/rules.md."""
+    assert type(rule.options).model_fields["severity"].default == rule.severity
+
+
 def test_page():
     """docs/rules.md is what `accountpulse rules --markdown` prints, with a row and a reason for every rule."""
     printed = run(app, ["rules", "--markdown"])

@@ -25,8 +25,11 @@ def make(**changes) -> Alert:
         "severity": Severity.CRITICAL, "reason": Reason.CONDITION_MET, "account_id": "acc_0017", "term": 0,
         "episode": "1", "at": NOON, "tick": NOON, "score": 35_290, "band": "red", "previous_band": "amber",
         "coverage": 870, "velocity_7d": -1650, "velocity_28d": -4130,
-        "evidence": [Evidence("red since yesterday"), Evidence("usage at 0.0 of 100", ["u_1"])],
-        "drivers": [Evidence("usage at 0.0 of 100", ["u_1"]), Evidence("support at 12.0 of 100", ["t1", "t2", "t3", "t4"])],
+        "evidence": [Evidence("red since yesterday"), Evidence("ticket T-9001 is urgent", ["t1"])],
+        "drivers": [
+            Evidence("product usage down to 0 of 100: last used on 2025-12-12", ["u_1"]),
+            Evidence("support down to 12 of 100: ticket T-9002 opened (complaint), ticket T-9001 opened (urgent)", ["t2", "t1"]),
+        ],
         "history": [None, 10_000, 5_000, None, 0], "play": "Call today.", "attributes": ATTRIBUTES, "model": "9f3c1a",
     }  # fmt: skip
     return Alert(**(values | changes))
@@ -42,16 +45,18 @@ def shown(content: slack_blocks.Content) -> list[str]:
 
 
 def test_single():
-    """One alert reads as headline, facts of the account, reasons said once, next step, small print."""
+    """One alert reads as headline, facts of the account, reasons in words, next step, and all ids once in small print."""
     assert shown(slack_blocks.single(make())) == [
         "Critical: Quarry & Finch turned red",
         "*Tier*", "high touch", "*MRR*", "4,800.00 EUR", "*Renewal*", "2026-03-01 (in 59 days)",
         "*Owner*", "dana@example.com", "*CSM*", "lee@example.com",
         "*Score*", "35.2 of 100 █▅·▁", "*Change*", "-16.5 in 7 days, -41.3 in 28 days", "*Band*", "red, was amber",
-        "*Why*", "• red since yesterday",
-        "*What costs it most*", "• usage at 0.0 of 100 (u_1)", "• support at 12.0 of 100 (t1, t2, t3 and 1 more)",
+        "*Why*", "• red since yesterday", "• ticket T-9001 is urgent",
+        "*What costs it most*", "• product usage down to 0 of 100: last used on 2025-12-12",
+        "• support down to 12 of 100: ticket T-9002 opened (complaint), ticket T-9001 opened (urgent)",
         "*Next step*", "Call today.",
         "2026-01-01 12:00 UTC · account acc_0017 · evidence for 87 % of the score · alert " + "ab" * 16 + " · model 9f3c1a",
+        "events t1, u_1, t2",
     ]  # fmt: skip
 
 

@@ -29,7 +29,8 @@ def test_band_entered():
         band       aaarrrrrraaarrr
         alert      ...F.....R..F..
     """, milestone=SCORES)  # fmt: skip
-    assert said(alerts) == ["red since 2024-10-07T12:00:00Z", "goals at 30.0 of 100"]
+    assert said(alerts) == ["red since 2024-10-07T12:00:00Z"]
+    assert [d.text for d in alerts[0].drivers] == ["goals down to 30 of 100: goal progress (now 30 %)"]
     assert [a.episode for a in alerts] == ["1", "1", "2"]
 
 

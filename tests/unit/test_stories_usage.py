@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from scoring.times import DAY, HOUR
 from tests.property.feeds import START
 from tests.stories import said, story
@@ -58,6 +60,26 @@ def test_a_weekend_is_no_silence():
         usage          xxxxx..|xxxxx..|xxxxx..|.......|.
         globex/usage   xxxxxxx|xxxxxxx|xxxxxxx|xxxxxxx|x
         silence_usage  .......|.......|.......|...F...|.
+    """, start=MONDAY)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("use", "silence"),
+    [
+        ("x....", "......F|......."),
+        ("xx...", ".......|F......"),
+        ("xxx..", ".......|.F....."),
+        ("xxxx.", ".......|..F...."),
+        ("xxxxx", ".......|...F..."),
+    ],
+    ids=["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"],
+)
+def test_six_days_after_a_working_day(use, silence):
+    """An account that works Monday to Friday fires six days after its last day of use, whichever day that is."""
+    story(SILENCE, f"""
+        usage          xxxxx..|xxxxx..|xxxxx..|{use}..|.......
+        globex/usage   xxxxxxx|xxxxxxx|xxxxxxx|xxxxxxx|xxxxxxx
+        silence_usage  .......|.......|.......|{silence}
     """, start=MONDAY)  # fmt: skip
 
 
