@@ -27,6 +27,7 @@ from redis.exceptions import RedisError
 
 from scoring.times import HOUR, UNSET
 from streams.clock import wall_ms
+from streams.delivery_log import connect
 from streams.kafka_clients import client_arguments
 from streams.probes import ProbeServer, Readiness
 from streams.settings import Settings
@@ -40,7 +41,6 @@ from streams.view_store import (
     SupersededError,
     ViewStore,
     is_readable,
-    open_client,
 )
 
 POLL_MS: Final = 200
@@ -102,7 +102,7 @@ class ViewRole:
     def __init__(self, settings: Settings, registry: CollectorRegistry, *, rebuild: bool = False) -> None:
         """`rebuild` begins with a new view, whatever is there."""
         self._settings = settings
-        self._store = ViewStore(open_client(settings.redis), settings.redis.prefix)
+        self._store = ViewStore(connect(settings.redis), settings.redis.prefix)
         self._metrics = Metrics(registry)
         self._wanted = Reason.REQUESTED if rebuild else None
         self._topic = settings.topic_prefix + Purpose.SCORES
