@@ -15,14 +15,13 @@ import contextlib
 import math
 import time
 from collections.abc import AsyncIterator, Iterable
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 from redis.exceptions import RedisError
 
 from scoring.times import HOUR, UNSET
@@ -32,6 +31,7 @@ from streams.kafka_clients import client_arguments
 from streams.probes import ProbeServer, Readiness
 from streams.settings import Settings
 from streams.topics import Purpose, partition_counts
+from streams.view_metrics import Fate, Metrics, Reason
 from streams.view_rows import Row, row_of
 from streams.view_store import (
     Batch,
@@ -53,47 +53,6 @@ TOMBSTONE_MS: Final = 23 * HOUR
 """After a day (`delete.retention.ms`) a topic may forget that an account was deleted."""
 _NUL: Final = b"\0"
 logger = structlog.get_logger(__name__)
-
-
-class Reason(StrEnum):
-    """Why a view is built anew."""
-
-    EMPTY = "empty"
-    REQUESTED = "requested"
-    LAYOUT = "layout"
-    TOPIC = "topic"
-    AWAY = "away"
-
-
-class Fate(StrEnum):
-    """What became of a record."""
-
-    APPLIED = "applied"
-    DELETED = "deleted"
-    MARKER = "marker"
-    INVALID = "invalid"
-
-
-class Metrics:
-    """What the view counts; labels never name an account."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
-            return Gauge(f"accountpulse_view_{name}", meaning, labels, registry=registry)
-
-        def counter(name: str, meaning: str, label: str) -> Counter:
-            return Counter(f"accountpulse_view_{name}", meaning, [label], registry=registry)
-
-        self.lag = gauge("lag_records", "Records of the scores topic that are not in the view yet.")
-        self.age = gauge(
-            "age_seconds",
-            "Age of the newest record in the view: by its stream time, and by when it was written.",
-            "time",
-        )
-        self.accounts = gauge("accounts", "Accounts in the view.", "band")
-        self.rebuilds = counter("generation_rebuilds", "Views begun from nothing.", "reason")
-        self.records = counter("records", "Records read, by what became of them.", "fate")
-        self.redis = gauge("redis_up", "Whether Redis answered last time.")
 
 
 class ViewRole:
