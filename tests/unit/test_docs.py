@@ -1,4 +1,4 @@
-"""The documentation says what the program does: links, numbers, names of tests, metrics, settings and commands."""
+"""The documentation says what the program does: links, numbers, names of tests, settings; commands: `test_documented_commands.py`."""
 
 from __future__ import annotations
 
