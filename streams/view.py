@@ -22,7 +22,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
 from prometheus_client import CollectorRegistry
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from scoring.times import HOUR, UNSET
 from streams.clock import wall_ms
@@ -52,6 +52,8 @@ LONGEST_WAIT_S: Final = 5.0
 TOMBSTONE_MS: Final = 23 * HOUR
 """After a day (`delete.retention.ms`) a topic may forget that an account was deleted."""
 _NUL: Final = b"\0"
+_REASON: Final = 120
+"""Characters of what Redis says that are told."""
 logger = structlog.get_logger(__name__)
 
 
@@ -223,8 +225,10 @@ class ViewRole:
         self._metrics.age.labels("wall").set_function(lambda: _age(generation.newest_written))
 
     def _lose(self, error: Exception) -> None:
-        """Say once who is away; an answer that comes too late counts as none."""
+        """Say once who is away or refuses; an answer that comes too late counts as none."""
         away = "Kafka is away" if isinstance(error, KafkaError) else "Redis is away"
+        if isinstance(error, ResponseError):
+            away = f"Redis refuses: {_refusal(error)}"
         if self._away != away:
             logger.warning("view_waits", reason=away, error=type(error).__name__)
         self._away = away
@@ -248,6 +252,11 @@ def _by_number(offsets: dict[TopicPartition, int]) -> dict[int, int]:
 
 def _age(since: int) -> float:
     return math.nan if since == UNSET else (wall_ms() - since) / 1000
+
+
+def _refusal(error: ResponseError) -> str:
+    """What Redis said, without the command that the client puts before it: that holds records."""
+    return str(error).rpartition("caused error: ")[2].strip("(),'\"")[:_REASON]
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

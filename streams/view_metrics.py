@@ -21,7 +21,7 @@ AGE: Final = Metric(
 ACCOUNTS: Final = Metric("view_accounts", Kind.GAUGE, "Accounts in the view.", ("band",))
 REBUILDS: Final = Metric("view_generation_rebuilds", Kind.COUNTER, "Views begun from nothing.", ("reason",))
 RECORDS: Final = Metric("view_records", Kind.COUNTER, "Records read, by what became of them.", ("fate",))
-REDIS_UP: Final = Metric("view_redis_up", Kind.GAUGE, "Whether Redis answered last time.")
+REDIS_UP: Final = Metric("view_redis_up", Kind.GAUGE, "Whether Redis did what was asked of it last time.")
 METRICS: Final = (LAG, AGE, ACCOUNTS, REBUILDS, RECORDS, REDIS_UP)
 TIMES: Final = ("stream", "wall")
 
