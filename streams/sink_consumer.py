@@ -150,7 +150,7 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
                 self._fresh.remove(partition)
 
     async def _recent(self, partition: TopicPartition) -> int:
-        since = wall_ms() - int(self._settings.engine.cold_start_hours * HOUR_MS)
+        since = max(0, wall_ms() - int(self._settings.engine.cold_start_hours * HOUR_MS))
         ends = await self._consumer.end_offsets([partition])  # first: records that come now are kept
         found = (await self._consumer.offsets_for_times({partition: since}))[partition]
         return int(ends[partition] if found is None else found.offset)

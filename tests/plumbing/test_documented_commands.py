@@ -36,7 +36,10 @@ def events() -> bytes:
 async def test_from_topics_to_dead_letters(settings, tmp_path):
     """Typed one after the other, the commands of README, operations and deploy make topics, take events, score, deliver and tell what was rejected."""
     settings = settings.model_copy(update={"topic_prefix": f"typed.{settings.topic_prefix}"})
-    environment = environment_of(settings, SINKS__STDOUT="true", ENGINE__IDLE="0.3")
+    longer_than_time = 10**6  # a new sink begins so many hours back
+    environment = environment_of(
+        settings, SINKS__STDOUT="true", ENGINE__IDLE="0.3", ENGINE__COLD_START_HOURS=longer_than_time
+    )
     (tmp_path / "events.ndjson").write_bytes(events())
     left = set(documented.WITH_SERVERS)
 
