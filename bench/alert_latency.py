@@ -32,6 +32,7 @@ from streams.settings import Kafka, Settings
 
 PREFIX, PARTITIONS, ACCOUNTS = "latency.", 4, 1000
 WARM_UP_S, FACTS_PER_S, LEVELS_PER_S = 20, 2, 2
+TICKET = {"action": "opened", "ticket_id": "T"}
 
 
 @asynccontextmanager
@@ -66,62 +67,52 @@ def event(kind: str, account: str, number: int, at: float, **fields: object) -> 
     ).encode()
 
 
+class Feed:
+    """Usage at a steady rate, and probes beside it: events that have to become an alert, and when each was sent."""
+
+    def __init__(self, producer: AIOKafkaProducer, rate: int) -> None:
+        self._producer = producer
+        self._rate = rate
+        self._number = 0
+        self.facts: dict[str, float] = {}
+        self.levels: dict[str, float] = {}
+
+    async def usage(self, passed: float) -> None:
+        """What is due `passed` seconds after the beginning."""
+        while self._number < passed * self._rate:
+            await self._send("usage", "usage", f"a{self._number % ACCOUNTS}", time.time(), feature="x")
+
+    async def probes(self, passed: float) -> None:
+        """What is due `passed` seconds after the warm-up: complaints of now, urgent tickets of ten days ago."""
+        while len(self.facts) < passed * FACTS_PER_S:
+            name, now = f"probe-f{len(self.facts)}", time.time()
+            self.facts[name] = now
+            await self._send("tickets", "ticket", name, now, **TICKET, complaint=True)
+        while len(self.levels) < passed * LEVELS_PER_S:
+            name, now = f"probe-l{len(self.levels)}", time.time()
+            self.levels[name] = now
+            await self._send("tickets", "ticket", name, now - 10 * 86_400, **TICKET, priority="urgent")
+
+    async def _send(self, topic: str, kind: str, account: str, at: float, **fields: object) -> None:
+        value, key = event(kind, account, self._number, at, **fields), account.encode()
+        self._number += topic == "usage"
+        partition = partition_of(key, PARTITIONS)
+        await self._producer.send(PREFIX + topic, value, key=key, partition=partition)
+
+
 async def feed(
     bootstrap: str, rate: int, seconds: int, tick: int
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Usage at `rate` a second for WARM_UP_S + seconds, with facts and levels after the warm-up; when each was sent."""
-    facts: dict[str, float] = {}
-    levels: dict[str, float] = {}
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, acks="all")
-    await producer.start()
-
-    async def send(topic: str, account: str, value: bytes) -> None:
-        key = account.encode()
-        await producer.send(PREFIX + topic, value, key=key, partition=partition_of(key, PARTITIONS))
-
-    begin, number = time.time(), 0
     last_probe = WARM_UP_S + seconds - tick - 5
-    try:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, acks="all") as producer:
+        fed, begin = Feed(producer, rate), time.time()
         while (passed := time.time() - begin) < WARM_UP_S + seconds:
-            while number < passed * rate:
-                await send(
-                    "usage",
-                    f"a{number % ACCOUNTS}",
-                    event("usage", f"a{number % ACCOUNTS}", number, time.time(), feature="x"),
-                )
-                number += 1
+            await fed.usage(passed)
             if WARM_UP_S < passed < last_probe:
-                while len(facts) < (passed - WARM_UP_S) * FACTS_PER_S:
-                    name = f"probe-f{len(facts)}"
-                    facts[name] = time.time()
-                    await send(
-                        "tickets",
-                        name,
-                        event(
-                            "ticket",
-                            name,
-                            number,
-                            facts[name],
-                            action="opened",
-                            ticket_id="T",
-                            complaint=True,
-                        ),
-                    )
-                while len(levels) < (passed - WARM_UP_S) * LEVELS_PER_S:
-                    name = f"probe-l{len(levels)}"
-                    levels[name] = time.time()
-                    opened = levels[name] - 10 * 86_400
-                    await send(
-                        "tickets",
-                        name,
-                        event(
-                            "ticket", name, number, opened, action="opened", ticket_id="T", priority="urgent"
-                        ),
-                    )
+                await fed.probes(passed - WARM_UP_S)
             await asyncio.sleep(0.005)
-    finally:
-        await producer.stop()
-    return facts, levels
+    return fed.facts, fed.levels
 
 
 async def measure(rate: int, seconds: int, tick: int) -> dict[str, Any]:

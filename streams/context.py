@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+import yaml
+from pydantic import ValidationError
 
 from alerts.engine import AlertEngine
 from scoring.evaluate import Scorer
@@ -14,19 +16,29 @@ from scoring.model import Model, default_model, parse_model
 from streams.extensions import load_signals
 from streams.partition_context import Context, Totals
 from streams.partitioner import partition_of
-from streams.settings import Settings
+from streams.settings import Settings, UnusableFileError, in_one_line
 from streams.ticking import TickLine
 
 TickLog = Callable[[Sequence[TickLine]], None]
 _encode_line = msgspec.json.Encoder().encode
 
 
-def load_model(path: Path | None) -> Model:
-    """The model of a file, or the one of the package for None.
+class ModelError(ValueError):
+    """A model cannot be used; one line that names it and says what is wrong."""
 
-    Raises OSError, yaml.YAMLError or pydantic.ValidationError, each saying what is wrong.
-    """
-    return default_model() if path is None else parse_model(path.read_text("utf-8"))
+
+def load_model(path: Path | None) -> Model:
+    """The model of a file, or the one of the package for None. Raises ModelError."""
+    if path is None:
+        return default_model()
+    try:
+        return parse_model(path.read_text("utf-8"))
+    except ValidationError as error:
+        raise ModelError(f"model {path}: {in_one_line(error)}") from None
+    except OSError as error:
+        raise ModelError(f"model {path}: {error.strerror or error}") from None
+    except (ValueError, yaml.YAMLError) as error:
+        raise ModelError(f"model {path}: {' '.join(str(error).split())}") from None
 
 
 def make_context(
@@ -41,10 +53,13 @@ def make_context(
 ) -> Context:
     """What all partitions of a process share; `partitions` None accepts every key on every partition.
 
-    Raises ValueError if the model names signals or options that do not exist, ExtensionError for a broken extension.
+    Raises ModelError if the model names signals or options that do not exist, ExtensionError for a broken extension.
     """
     load_signals()
-    scorer = Scorer(model)
+    try:
+        scorer = Scorer(model)
+    except ValueError as error:
+        raise ModelError(str(error)) from None
     alerts = AlertEngine(scorer)
     return Context(
         scorer,
@@ -60,7 +75,7 @@ def make_context(
 
 
 def build_context(settings: Settings) -> Context:
-    """The Context of a worker. Raises as `load_model` and `make_context` do."""
+    """The Context of a worker. Raises as `load_model` and `make_context` do, OSError for the tick log."""
     engine, kafka = settings.engine, settings.kafka
     return make_context(
         load_model(engine.model),
@@ -80,7 +95,10 @@ def _placement(partitions: int | None) -> Callable[[int], Callable[[bytes], bool
 
 
 def _appender(path: Path) -> TickLog:
-    stream = path.open("ab")
+    try:
+        stream = path.open("ab")
+    except OSError as error:
+        raise UnusableFileError("tick log", path, error.strerror or error) from None
 
     def append(lines: Sequence[TickLine]) -> None:
         stream.write(b"".join(_encode_line(line) + b"\n" for line in lines))

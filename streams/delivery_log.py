@@ -32,13 +32,24 @@ T = TypeVar("T")
 logger = structlog.get_logger(__name__)
 
 
+class RedisUrlError(OSError):
+    """ACCOUNTPULSE_REDIS__URL cannot be used; the message does not repeat it, as it may hold a password."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "ACCOUNTPULSE_REDIS__URL is no Redis URL: redis://HOST:PORT/DATABASE or rediss://..."
+        )
+
+
 def connect(redis: Redis, *, timeout: float = 5.0) -> RedisClient:
     """A client for these settings; it connects at first use. `timeout` in seconds per command and connection.
 
     Raises:
-        ValueError: The URL is no Redis URL.
+        RedisUrlError: The URL is no Redis URL.
+        UnusableFileError: A certificate cannot be used; at first use that would look like a Redis that is away.
     """
     url, tls = redis.url, redis.tls
+    tls.context()
     arguments: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
     if tls.enabled:
         url = url.replace("redis://", "rediss://", 1) if url.startswith("redis://") else url
@@ -49,7 +60,10 @@ def connect(redis: Redis, *, timeout: float = 5.0) -> RedisClient:
         arguments["username"] = redis.username
     if redis.password:
         arguments["password"] = redis.password.get_secret_value()
-    return RedisClient.from_url(url, **arguments)
+    try:
+        return RedisClient.from_url(url, **arguments)
+    except ValueError:
+        raise RedisUrlError from None
 
 
 class RedisDeliveryLog:

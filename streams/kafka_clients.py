@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from streams.settings import Kafka
 
@@ -32,11 +34,31 @@ def client_arguments(kafka: Kafka) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A started admin client, closed at the end. Raises KafkaConnectionError if no broker can be reached."""
+    """A started admin client, closed at the end. Raises KafkaConnectionError saying why no broker can be used."""
     timeout = int(kafka.request_timeout * 1000)
     client = AIOKafkaAdminClient(**client_arguments(kafka), request_timeout_ms=timeout)
     try:
-        await client.start()
+        try:
+            await client.start()
+        except KafkaConnectionError:
+            raise KafkaConnectionError(await _refusals(kafka)) from None
         yield client
     finally:
         await client.close()
+
+
+async def _refusals(kafka: Kafka) -> str:
+    """What each address says to a connection; aiokafka tells that its log alone."""
+    arguments = client_arguments(kafka)
+    reasons = []
+    for host, port, _ in collect_hosts(arguments.pop("bootstrap_servers"), randomize=False):
+        try:
+            connection = await create_conn(
+                host, port, request_timeout_ms=int(kafka.request_timeout * 1000), **arguments
+            )
+        except (KafkaError, OSError) as error:  # a time-out is an OSError
+            reasons.append(f"{host}:{port}: {error or type(error).__name__}")
+        else:
+            connection.close()
+            reasons.append(f"{host}:{port}: connects, but does not describe the cluster")
+    return f"no broker can be used: {'; '.join(reasons)}"

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Sequence
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
-from alerts import route_tree
 from alerts.route import Router
 from alerts.sinks.base import Sink, SinkUnavailableError, load
 from alerts.sinks.slack import Slack
@@ -24,6 +23,7 @@ from streams.delivery_log import RedisDeliveryLog, connect
 from streams.kafka_clients import client_arguments
 from streams.notifier_metrics import Metrics
 from streams.probes import ProbeServer, Readiness
+from streams.routes_file import read_routes
 from streams.settings import Settings
 from streams.settings import Slack as SlackSettings
 from streams.sink_consumer import SinkConsumer
@@ -62,12 +62,6 @@ def create_slack(slack: SlackSettings) -> Slack:
     )
 
 
-def read_routes(settings: Settings) -> route_tree.Tree | None:
-    """The routes file of the settings, or None if they name none. Raises OSError, RoutesError."""
-    path = settings.sinks.routes
-    return None if path is None else route_tree.parse(path.read_text("utf-8"))
-
-
 async def run(
     settings: Settings, sinks: Sequence[Sink], registry: CollectorRegistry, stop: asyncio.Event
 ) -> None:
@@ -76,10 +70,10 @@ async def run(
     Raises:
         KafkaError: Kafka cannot be reached at the start, or a dead letter cannot be written.
         MissingTopicError: Topics are not there yet.
-        OSError: A certificate or the routes file is unusable, or the port of the probes is taken.
+        OSError: The Redis URL, a certificate or the routes file is unusable, or the port of the probes is taken.
         RoutesError: The routes file is wrong.
     """
-    router = Router(read_routes(settings))
+    router = Router(read_routes(settings.sinks.routes))
     log = RedisDeliveryLog(
         connect(settings.redis),
         prefix=settings.redis.prefix,
@@ -106,7 +100,7 @@ async def _require_topics(settings: Settings) -> None:
     needed = {settings.topic_prefix + name for name in ("alerts", "dead-letters")}
     if missing := needed - (await partition_counts(settings)).keys():
         names = ", ".join(sorted(missing))
-        raise MissingTopicError(f"topics are missing: {names}; create them: accountpulse topics create")
+        raise MissingTopicError(f"does not exist: {names}; create it: accountpulse topics create")
 
 
 @contextlib.asynccontextmanager

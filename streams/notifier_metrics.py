@@ -26,6 +26,8 @@ WAITING: Final = Metric(
     "deliveries_waiting", Kind.GAUGE, "Alerts read that have not met their fate.", ("sink",)
 )
 METRICS: Final = (DELIVERIES, RETRIES, GROUPED, WAITING)
+MALFORMED: Final = "malformed"
+"""The fate of a record that is no alert."""
 CAUSES: Final = ("credentials", "rate_limited", "failed")
 
 
@@ -40,7 +42,7 @@ class Metrics:
 
     def begin(self, sink: str) -> None:
         """Serve a sink's counters as 0 from now on: of a counter that appears, Prometheus misses the first steps."""
-        for fate in Fate:
+        for fate in (*Fate, MALFORMED):
             self.deliveries.labels(sink, fate)
         for why in CAUSES:
             self.retries.labels(sink, why)

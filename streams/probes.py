@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
@@ -32,6 +33,12 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     recovery_rows_left: int = 0
 
 
+def unusable_address(host: str, port: int, error: OSError) -> OSError:
+    """What to say when nobody can listen there."""
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
+    return OSError(f"ACCOUNTPULSE_PROBES__PORT: nothing can listen at {host}:{port}: {reason}")
+
+
 class ProbeServer:
     """Serves /live, /ready and /metrics; for GET and HEAD without a body, one request a connection."""
 
@@ -44,7 +51,10 @@ class ProbeServer:
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 picks a free one, see `port`. Raises OSError if that is not possible."""
-        self._server = await asyncio.start_server(self._handle, host, port, limit=16_384)
+        try:
+            self._server = await asyncio.start_server(self._handle, host, port, limit=16_384)
+        except OSError as error:
+            raise unusable_address(host, port, error) from None
         self.port = self._server.sockets[0].getsockname()[1]
         log.info("probes are served", host=host, port=self.port)
 

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +29,24 @@ from pydantic_settings import (
 )
 
 PREFIX = "ACCOUNTPULSE_"
+
+
+class UnusableFileError(OSError):
+    """A file that the settings name cannot be used; the message names it and says why."""
+
+    def __init__(self, what: str, path: object, reason: object) -> None:
+        super().__init__(f"{what} {path}: {reason}")
+
+
+def faults(error: ValidationError) -> list[tuple[list[str], str]]:
+    """What was refused: the place, and what is wrong there. No values: they may be secrets."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return [([str(part) for part in fault["loc"]], fault["msg"]) for fault in found]
+
+
+def in_one_line(error: ValidationError) -> str:
+    """All faults, each with its place."""
+    return "; ".join(f"{'.'.join(place)}: {text}" if place else text for place, text in faults(error))
 
 
 class _Strict(BaseModel):
@@ -36,7 +62,11 @@ class _WithSecretFiles(_Strict):
             return data
         out = dict(data)
         for key in [k for k in data if k.endswith("_file") and k not in cls.model_fields]:
-            out[key.removesuffix("_file")] = Path(str(out.pop(key))).read_text("utf-8").rstrip("\r\n")
+            path = Path(str(out.pop(key)))
+            try:
+                out[key.removesuffix("_file")] = path.read_text("utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise UnusableFileError(key, path, getattr(error, "strerror", "no UTF-8 text")) from None
         return out
 
 
@@ -50,13 +80,21 @@ class Tls(_Strict):
     check_hostname: bool = True
 
     def context(self) -> ssl.SSLContext | None:
-        """An SSL context, or None if TLS is off. Raises OSError or ssl.SSLError naming an unusable file."""
+        """An SSL context, or None if TLS is off. Raises UnusableFileError."""
         if not self.enabled:
             return None
-        context = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
+        try:
+            context = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
+        except OSError as error:
+            raise UnusableFileError("certificate authority", self.ca_file, error.strerror or error) from None
         context.check_hostname = self.check_hostname
         if self.cert_file:
-            context.load_cert_chain(self.cert_file, self.key_file)
+            key = f" with key {self.key_file}" if self.key_file else ""
+            try:  # a key with a passphrase is refused here: OpenSSL would ask for it at the terminal
+                context.load_cert_chain(self.cert_file, self.key_file, password="")
+            except OSError as error:
+                reason = error.strerror or error
+                raise UnusableFileError("certificate", f"{self.cert_file}{key}", reason) from None
         return context
 
 
@@ -227,5 +265,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, the environment over the file named by ACCOUNTPULSE_CONFIG."""
         path = os.environ.get(f"{PREFIX}CONFIG")  # noqa: TID251 - this is the place that reads it
-        toml = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
-        return (init_settings, env_settings, *toml)
+        return (init_settings, env_settings, *([_toml(settings_cls, Path(path))] if path else []))
+
+
+def _toml(settings_cls: type[BaseSettings], path: Path) -> TomlConfigSettingsSource:
+    """The settings of a file. Raises UnusableFileError; pydantic takes a file that is not there for an empty one."""
+    if not path.is_file():
+        raise UnusableFileError(f"{PREFIX}CONFIG", path, "does not exist or is no file")
+    try:
+        return TomlConfigSettingsSource(settings_cls, path)
+    except ValueError as error:
+        raise UnusableFileError(f"{PREFIX}CONFIG", path, error) from None

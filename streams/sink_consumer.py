@@ -31,7 +31,7 @@ from alerts.sinks.base import Sink, SinkError
 from streams import dead_letters
 from streams.clock import wall_ms
 from streams.kafka_clients import client_arguments
-from streams.notifier_metrics import Metrics, cause
+from streams.notifier_metrics import MALFORMED, Metrics, cause
 from streams.settings import Settings
 
 MAX_IN_FLIGHT: Final = 2048
@@ -43,7 +43,6 @@ COMMIT_S: Final = 1.0
 DRAIN_S: Final = 5.0
 """Time for requests under way at shutdown and before a partition is given up."""
 _DAY_MS: Final = 24 * HOUR_MS
-_MALFORMED: Final = "malformed"
 logger = structlog.get_logger(__name__)
 
 
@@ -151,7 +150,7 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
                 self._fresh.remove(partition)
 
     async def _recent(self, partition: TopicPartition) -> int:
-        since = wall_ms() - int(self._settings.engine.cold_start_hours * HOUR_MS)
+        since = max(0, wall_ms() - int(self._settings.engine.cold_start_hours * HOUR_MS))
         ends = await self._consumer.end_offsets([partition])  # first: records that come now are kept
         found = (await self._consumer.offsets_for_times({partition: since}))[partition]
         return int(ends[partition] if found is None else found.offset)
@@ -192,8 +191,8 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         try:
             alert = decode_alert(record.value or b"")
         except msgspec.DecodeError as error:
-            await self._bury(record, _MALFORMED, str(error))
-            self._count(_MALFORMED, None, record)
+            await self._bury(record, MALFORMED, str(error))
+            self._count(MALFORMED, None, record)
         else:
             await self._deliver(alert, record)
         prefix.finish(record.offset)

@@ -15,22 +15,23 @@ import contextlib
 import math
 import time
 from collections.abc import AsyncIterator, Iterable
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
-from prometheus_client import CollectorRegistry, Counter, Gauge
-from redis.exceptions import RedisError
+from prometheus_client import CollectorRegistry
+from redis.exceptions import RedisError, ResponseError
 
 from scoring.times import HOUR, UNSET
 from streams.clock import wall_ms
+from streams.delivery_log import connect
 from streams.kafka_clients import client_arguments
 from streams.probes import ProbeServer, Readiness
 from streams.settings import Settings
 from streams.topics import Purpose, partition_counts
+from streams.view_metrics import Fate, Metrics, Reason
 from streams.view_rows import Row, row_of
 from streams.view_store import (
     Batch,
@@ -40,7 +41,6 @@ from streams.view_store import (
     SupersededError,
     ViewStore,
     is_readable,
-    open_client,
 )
 
 POLL_MS: Final = 200
@@ -52,48 +52,9 @@ LONGEST_WAIT_S: Final = 5.0
 TOMBSTONE_MS: Final = 23 * HOUR
 """After a day (`delete.retention.ms`) a topic may forget that an account was deleted."""
 _NUL: Final = b"\0"
+_REASON: Final = 120
+"""Characters of what Redis says that are told."""
 logger = structlog.get_logger(__name__)
-
-
-class Reason(StrEnum):
-    """Why a view is built anew."""
-
-    EMPTY = "empty"
-    REQUESTED = "requested"
-    LAYOUT = "layout"
-    TOPIC = "topic"
-    AWAY = "away"
-
-
-class Fate(StrEnum):
-    """What became of a record."""
-
-    APPLIED = "applied"
-    DELETED = "deleted"
-    MARKER = "marker"
-    INVALID = "invalid"
-
-
-class Metrics:
-    """What the view counts; labels never name an account."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
-            return Gauge(f"accountpulse_view_{name}", meaning, labels, registry=registry)
-
-        def counter(name: str, meaning: str, label: str) -> Counter:
-            return Counter(f"accountpulse_view_{name}", meaning, [label], registry=registry)
-
-        self.lag = gauge("lag_records", "Records of the scores topic that are not in the view yet.")
-        self.age = gauge(
-            "age_seconds",
-            "Age of the newest record in the view: by its stream time, and by when it was written.",
-            "time",
-        )
-        self.accounts = gauge("accounts", "Accounts in the view.", "band")
-        self.rebuilds = counter("generation_rebuilds", "Views begun from nothing.", "reason")
-        self.records = counter("records", "Records read, by what became of them.", "fate")
-        self.redis = gauge("redis_up", "Whether Redis answered last time.")
 
 
 class ViewRole:
@@ -102,7 +63,7 @@ class ViewRole:
     def __init__(self, settings: Settings, registry: CollectorRegistry, *, rebuild: bool = False) -> None:
         """`rebuild` begins with a new view, whatever is there."""
         self._settings = settings
-        self._store = ViewStore(open_client(settings.redis), settings.redis.prefix)
+        self._store = ViewStore(connect(settings.redis), settings.redis.prefix)
         self._metrics = Metrics(registry)
         self._wanted = Reason.REQUESTED if rebuild else None
         self._topic = settings.topic_prefix + Purpose.SCORES
@@ -264,8 +225,10 @@ class ViewRole:
         self._metrics.age.labels("wall").set_function(lambda: _age(generation.newest_written))
 
     def _lose(self, error: Exception) -> None:
-        """Say once who is away; an answer that comes too late counts as none."""
+        """Say once who is away or refuses; an answer that comes too late counts as none."""
         away = "Kafka is away" if isinstance(error, KafkaError) else "Redis is away"
+        if isinstance(error, ResponseError):
+            away = f"Redis refuses: {_refusal(error)}"
         if self._away != away:
             logger.warning("view_waits", reason=away, error=type(error).__name__)
         self._away = away
@@ -289,6 +252,11 @@ def _by_number(offsets: dict[TopicPartition, int]) -> dict[int, int]:
 
 def _age(since: int) -> float:
     return math.nan if since == UNSET else (wall_ms() - since) / 1000
+
+
+def _refusal(error: ResponseError) -> str:
+    """What Redis said, without the command that the client puts before it: that holds records."""
+    return str(error).rpartition("caused error: ")[2].strip("(),'\"")[:_REASON]
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

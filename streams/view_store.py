@@ -30,22 +30,11 @@ from redis.exceptions import WatchError
 
 from scoring.layout import BANDS
 from scoring.times import UNSET
-from streams.delivery_log import connect
-from streams.settings import Redis as RedisSettings
 from streams.view_rows import ENDED, IN_BAND, LAYOUT, Row, is_set
 
 SWEEP: Final = 1000
 """Keys looked at in one step of a deletion."""
 _PULSE_SECONDS: Final = 7 * 86_400
-
-
-class RedisUrlError(OSError):
-    """ACCOUNTPULSE_REDIS__URL cannot be used; the message does not repeat it, as it may hold a password."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "ACCOUNTPULSE_REDIS__URL is no Redis URL: redis://HOST:PORT/DATABASE or rediss://..."
-        )
 
 
 class SupersededError(Exception):
@@ -134,14 +123,6 @@ class Keys:
     def indexes(self, generation: str) -> str:
         """The set of index names."""
         return f"{self.root}{generation}:indexes"
-
-
-def open_client(settings: RedisSettings) -> Redis:
-    """A client that connects at first use. Raises RedisUrlError."""
-    try:
-        return connect(settings)
-    except ValueError:
-        raise RedisUrlError from None
 
 
 def is_readable(generation: str) -> bool:

@@ -19,6 +19,7 @@ from typing import Any, Final
 import structlog
 from aiokafka.errors import KafkaError
 
+from scoring.row import RowVersionError
 from streams import logs, topics
 from streams.app import Worker, create_worker
 from streams.intake import LogBehindError
@@ -78,7 +79,12 @@ async def _serve(settings: Settings, create: Callable[[Settings], Worker]) -> in
     clean = await _stop(worker)
     for task in (starting, watching):
         task.cancel()
-    if isinstance(worker.halt.reason, (TopicsError, LogBehindError, KafkaError, OSError)):
+    return exit_of(worker.halt.reason, clean=clean)
+
+
+def exit_of(reason: BaseException | None, *, clean: bool) -> Exit:
+    """How a worker ends that stopped for this reason; a start alone does not mend what is ENVIRONMENT."""
+    if isinstance(reason, (TopicsError, LogBehindError, RowVersionError, KafkaError, OSError)):
         return Exit.ENVIRONMENT
     return Exit.OK if clean else Exit.FAILED
 

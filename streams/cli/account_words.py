@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 
 from scoring.events import CURRENCY_DIGITS
 from scoring.times import DAY, HOUR, UNSET, iso
+from streams.delivery_log import connect
 from streams.settings import Settings
 from streams.view_reader import Freshness, Record, ViewReader
-from streams.view_store import open_client
 
 MINUTE: Final = 60_000
 SILENT_MS: Final = 25 * HOUR
@@ -31,7 +31,7 @@ def from_view(settings: Settings, read: Callable[[ViewReader], Awaitable[T]]) ->
     """What `read` finds in the view. Raises NoViewError or redis.exceptions.RedisError."""
 
     async def ask() -> T:
-        client = open_client(settings.redis)
+        client = connect(settings.redis)
         async with contextlib.aclosing(client):
             return await read(ViewReader(client, settings.redis.prefix))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -21,7 +20,7 @@ from streams.cli.account_words import (
     top_reason,
     warnings,
 )
-from streams.cli.output import complain, printable
+from streams.cli.output import complain, print_plain, printable
 from streams.clock import wall_ms
 from streams.settings import Settings
 from streams.view_reader import ENDED_BAND, Order, Page, Query, Record, ViewReader
@@ -137,7 +136,6 @@ def show(records: list[Record]) -> None:
         columns = [c for c in columns if c not in OPTIONAL[:spare]]
         table = Table(box=None, header_style="bold", pad_edge=False)
     else:
-        console = Console(file=sys.stdout, width=10_000, color_system=None)
         table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(
@@ -151,10 +149,8 @@ def show(records: list[Record]) -> None:
         table.add_row(*(Text(printable(row[c]), style=_style(c, row)) for c in columns))
     if console.is_terminal:
         console.print(table)
-        return
-    with console.capture() as captured:
-        console.print(table)
-    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    else:
+        print_plain(table)
 
 
 def _style(column: str, row: dict[str, str]) -> str:

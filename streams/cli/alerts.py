@@ -10,8 +10,9 @@ import typer
 from alerts.matchers import LABELS
 from alerts.model import Kind
 from alerts.route import Router, Routing, Target
-from alerts.route_tree import MUTE, RoutesError, Tree, outline, parse
+from alerts.route_tree import MUTE, RoutesError, Tree, outline
 from streams.cli.output import ExitCode, complain, emit_json, printable
+from streams.routes_file import read_routes
 from streams.settings import Settings
 
 alerts = typer.Typer(help="Show who hears of which alert.", no_args_is_help=True, add_completion=False)
@@ -49,14 +50,11 @@ def route(
 
 
 def _tree(file: Path | None) -> Tree | None:
-    path = file or Settings().sinks.routes
-    if path is None:
-        return None
     try:
-        return parse(path.read_text("utf-8"))
+        return read_routes(file or Settings().sinks.routes)
     except RoutesError as error:
         for fault in str(error).splitlines():
-            complain(f"{path}: {fault}")
+            complain(fault)
         raise typer.Exit(ExitCode.ENVIRONMENT) from None
 
 

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from aiokafka.errors import KafkaError
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from redis.exceptions import RedisError
 
-from alerts.route_tree import RoutesError
-from alerts.sinks.base import SinkError, SinkUnavailableError, installed, load
-from alerts.sinks.webhook import parse_url
 from streams import topics
+from streams.cli.check_result import CONNECT_S, Result, Status, knock, words
+from streams.cli.check_sinks import look_at_sinks
+from streams.cli.check_state import look_at_state
 from streams.cli.output import ExitCode, emit_json, printable
+from streams.context import ModelError, load_model, make_context
 from streams.delivery_log import connect
+from streams.extensions import ExtensionError
 from streams.kafka_clients import admin_client
-from streams.notifier import create_slack, read_routes
-from streams.settings import PREFIX, Settings, Slack
+from streams.probes import unusable_address
+from streams.settings import PREFIX, Settings, faults
 
 DEADLINE_S: Final = 10.0
 """For each of Kafka, topics and Redis."""
-CONNECT_S: Final = 3.0
 ALERT_RETENTION_DAYS: Final = 7
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _PARTITIONERS: Final = {
     "murmur2": (
         "keys must be placed by murmur2 as Java's default partitioner does it; librdkafka (confluent-kafka, "
@@ -42,26 +43,6 @@ _PARTITIONERS: Final = {
         "make sure that all producers of all inputs use one partitioner",
     ),
 }
-
-
-class Status(StrEnum):
-    """A note explains, a warning may hurt later, an error stops a role, environment is out of reach."""
-
-    OK = "ok"
-    NOTE = "note"
-    WARNING = "warning"
-    ERROR = "error"
-    ENVIRONMENT = "environment"
-
-
-@dataclass(frozen=True)
-class Result:
-    """One thing that was looked at."""
-
-    area: str
-    status: Status
-    text: str
-    way_out: str = ""
 
 
 def check(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -91,11 +72,10 @@ def diagnose() -> list[Result]:
     try:
         settings = Settings()
     except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False, include_context=False)
-        return [_setting([str(part) for part in fault["loc"]], fault["msg"]) for fault in faults]
+        return [_setting(place, text) for place, text in faults(error)]
     except (OSError, SettingsError, ValueError) as error:
         way_out = "correct the file named by ACCOUNTPULSE_CONFIG or by a variable that ends in _FILE"
-        return [Result("configuration", Status.ENVIRONMENT, _words(error), way_out)]
+        return [Result("configuration", Status.ENVIRONMENT, words(error), way_out)]
     return asyncio.run(_all(settings))
 
 
@@ -109,7 +89,9 @@ async def _all(settings: Settings) -> list[Result]:
         _guarded("kafka", "start Kafka, or correct ACCOUNTPULSE_KAFKA__*", _brokers(settings)),
         _guarded("topics", "see kafka", _topics(settings)),
         _guarded("redis", "start Redis, or correct ACCOUNTPULSE_REDIS__*", _redis(settings)),
-        _sinks(settings),
+        _guarded("state", "see kafka", look_at_state(settings)),
+        look_at_sinks(settings),
+        _probes(settings),
     )
     return [*_configuration(settings), *(result for group in groups for result in group)]
 
@@ -121,15 +103,12 @@ async def _guarded(area: str, way_out: str, work: Coroutine[Any, Any, list[Resul
     except TimeoutError:
         return [Result(area, Status.ENVIRONMENT, f"no answer within {DEADLINE_S:g} s", way_out)]
     except (KafkaError, RedisError, OSError, ValueError) as error:
-        return [Result(area, Status.ENVIRONMENT, _words(error), way_out)]
+        return [Result(area, Status.ENVIRONMENT, words(error), way_out)]
 
 
 def _configuration(settings: Settings) -> list[Result]:
     results = [Result("configuration", Status.OK, "settings are valid")]
-    model = settings.engine.model
-    if model and not model.is_file():
-        way_out = "correct ACCOUNTPULSE_ENGINE__MODEL"
-        results.append(Result("configuration", Status.ERROR, f"model file {model} does not exist", way_out))
+    results += _model(settings)
     if settings.sinks.log_days < ALERT_RETENTION_DAYS:
         text = (
             f"the delivery log forgets after {settings.sinks.log_days} days what the alerts topic keeps for "
@@ -141,12 +120,50 @@ def _configuration(settings: Settings) -> list[Result]:
     return [*results, Result("partitioner", Status.NOTE, text, way_out)]
 
 
+def _model(settings: Settings) -> list[Result]:
+    """Whether a worker could score with these settings: model, signals of packages, tick log."""
+    engine, results = settings.engine, []
+    try:
+        model = load_model(engine.model)
+        make_context(model, tick_ms=engine.tick * 1000, grace_ms=round(engine.grace * 1000))
+        results.append(Result("configuration", Status.OK, f"model {model.name}, {model.hash}"))
+    except ModelError as error:
+        way_out = f"correct the file, or {PREFIX}ENGINE__MODEL"
+        results.append(Result("configuration", Status.ERROR, str(error), way_out))
+    except ExtensionError as error:
+        results.append(Result("configuration", Status.ERROR, str(error), "repair or remove the package"))
+    if engine.tick_log and not os.access(_existing(engine.tick_log), os.W_OK):
+        text = f"tick log {engine.tick_log}: cannot be written"
+        results.append(Result("configuration", Status.ERROR, text, f"correct {PREFIX}ENGINE__TICK_LOG"))
+    return results
+
+
+def _existing(path: Path) -> Path:
+    """The file, or the folder that it would be made in."""
+    return path if path.exists() else path.absolute().parent
+
+
+async def _probes(settings: Settings) -> list[Result]:
+    """Whether a role could serve its probes here; a role that runs here takes the port, and that is no fault."""
+    host, port = settings.probes.host, settings.probes.port
+    try:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), host, port)
+    except OSError as error:
+        text = str(unusable_address(host, port, error))
+        if error.errno != errno.EADDRINUSE:
+            return [Result("probes", Status.ERROR, text, f"correct {PREFIX}PROBES__HOST or __PORT")]
+        way_out = f"if no role of yours runs here: another {PREFIX}PROBES__PORT"
+        return [Result("probes", Status.NOTE, text, way_out)]
+    server.close()
+    return [Result("probes", Status.OK, f"port {port} is free" if port else "any free port")]
+
+
 async def _brokers(settings: Settings) -> list[Result]:
     """Asks for the cluster, then knocks at every address it advertises."""
     async with admin_client(settings.kafka) as admin:
         brokers = (await admin.describe_cluster())["brokers"]
     addresses = [(str(broker["host"]), int(broker["port"])) for broker in brokers]
-    faults = await asyncio.gather(*(_knock(host, port) for host, port in addresses))
+    faults = await asyncio.gather(*(knock(host, port) for host, port in addresses))
     away = [
         Result(
             "kafka",
@@ -180,95 +197,3 @@ async def _redis(settings: Settings) -> list[Result]:
         text = f"maxmemory-policy={policy}: an evicted entry of the delivery log is an alert sent twice"
         return [Result("redis", Status.WARNING, text, "maxmemory-policy noeviction, or a Redis of its own")]
     return [Result("redis", Status.OK, "Redis answers")]
-
-
-async def _sinks(settings: Settings) -> list[Result]:
-    results = [_installed_sink(name) for name in installed()]
-    if settings.sinks.stdout:
-        results.append(Result("sinks", Status.OK, "stdout"))
-    if settings.sinks.webhook:
-        results += await _webhook(settings.sinks.webhook.url)
-    if settings.sinks.slack:
-        results.append(await _slack(settings.sinks.slack))
-    if not results:
-        text = "no sink is configured: alerts are written to Kafka and nobody hears of them"
-        way_out = (
-            "ACCOUNTPULSE_SINKS__SLACK__*, ACCOUNTPULSE_SINKS__WEBHOOK__*, or ACCOUNTPULSE_SINKS__STDOUT=true"
-        )
-        results.append(Result("sinks", Status.NOTE, text, way_out))
-    return [*results, *_routes(settings)]
-
-
-def _routes(settings: Settings) -> list[Result]:
-    way_out = "correct the file named by ACCOUNTPULSE_SINKS__ROUTES; `accountpulse alerts route` shows it"
-    try:
-        tree = read_routes(settings)
-    except RoutesError as error:
-        return [Result("routes", Status.ERROR, fault, way_out) for fault in str(error).splitlines()]
-    except OSError as error:
-        return [Result("routes", Status.ENVIRONMENT, _words(error), way_out)]
-    if tree is None:
-        return []
-    known = {name for name in ("slack", "webhook", "stdout") if getattr(settings.sinks, name)} | {
-        *installed()
-    }
-    gaps = [Result("routes", Status.WARNING, gap, way_out) for gap in tree.gaps(known)]
-    return gaps or [Result("routes", Status.OK, "the routes file is valid")]
-
-
-async def _slack(slack: Slack) -> Result:
-    """Whose token it is; nothing is posted."""
-    sink = create_slack(slack)
-    try:
-        return Result("sinks", Status.OK, f"slack: the token is for the workspace {await sink.verify()}")
-    except SinkError as error:
-        way_out = (
-            "check ACCOUNTPULSE_SINKS__SLACK__TOKEN, the app's scope chat:write, and the way to slack.com"
-        )
-        return Result("sinks", Status.ENVIRONMENT, f"slack: {error}", way_out)
-    finally:
-        await sink.close()
-
-
-def _installed_sink(name: str) -> Result:
-    try:
-        load(name)
-    except SinkUnavailableError as error:
-        return Result("sinks", Status.ERROR, str(error), "repair or remove the package")
-    return Result("sinks", Status.OK, f"{name} is installed; `notifier --sink {name}` uses it")
-
-
-async def _webhook(url: SecretStr) -> list[Result]:
-    """Name resolution and a connection; nothing is sent, and of the URL only host and port are shown."""
-    try:
-        parsed = parse_url(url)
-    except ValueError as error:
-        return [Result("sinks", Status.ERROR, str(error), "correct ACCOUNTPULSE_SINKS__WEBHOOK__URL")]
-    host, port = parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80)
-    results = []
-    if parsed.scheme == "http" and host not in _LOOPBACK:
-        text = f"webhook {host}: alerts travel unencrypted"
-        results.append(Result("sinks", Status.WARNING, text, "use an https URL"))
-    if fault := await _knock(host, port):
-        way_out = "check the host of ACCOUNTPULSE_SINKS__WEBHOOK__URL, name resolution and firewall"
-        return [*results, Result("sinks", Status.ENVIRONMENT, f"webhook {host}:{port}: {fault}", way_out)]
-    return [*results, Result("sinks", Status.OK, f"webhook {host}:{port} can be reached (nothing was sent)")]
-
-
-async def _knock(host: str, port: int) -> str | None:
-    """Why no TCP connection can be made, or None."""
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            _, writer = await asyncio.open_connection(host, port)
-    except OSError as error:
-        return _words(error)
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return None
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -73,10 +73,17 @@ def demo(
         _write(fleet, events)
         return
     console = Console(highlight=False)
+    outcome = _watch(console, fleet, Plan(grid(tick), days, real_kafka=kafka), plain=plain)
+    _conclude(console, outcome, tick)
+    if not outcome.ok:
+        raise typer.Exit(ExitCode.FINDING)
+
+
+def _watch(console: Console, fleet: Fleet, plan: Plan, *, plain: bool) -> Outcome:
+    """The run, until it ends or is stopped."""
     try:
-        work = run(fleet, Plan(grid(tick), days, real_kafka=kafka), screen_for(console, plain=plain),
-                   seconds=days / DAYS_A_SECOND)  # fmt: skip
-        outcome = asyncio.run(_until_stopped(work))
+        work = run(fleet, plan, screen_for(console, plain=plain), seconds=fleet.days / DAYS_A_SECOND)
+        return asyncio.run(_until_stopped(work))
     except (KeyboardInterrupt, asyncio.CancelledError):
         for number in _STOPPING:
             signal.signal(number, signal.SIG_IGN)  # Python gives other handlers up on its way out
@@ -85,9 +92,6 @@ def demo(
     except DemoError as error:
         complain(str(error))
         raise typer.Exit(ExitCode.ENVIRONMENT) from None
-    _conclude(console, outcome, tick)
-    if not outcome.ok:
-        raise typer.Exit(ExitCode.FINDING)
 
 
 def _conclude(console: Console, outcome: Outcome, tick: str) -> None:

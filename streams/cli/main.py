@@ -83,17 +83,20 @@ def environment_fault(error: Exception) -> str | None:
     from pydantic_settings import SettingsError  # noqa: PLC0415
     from redis.exceptions import RedisError  # noqa: PLC0415
 
+    from alerts.sinks.base import SinkUnavailableError  # noqa: PLC0415
+    from streams.context import ModelError  # noqa: PLC0415
+    from streams.extensions import ExtensionError  # noqa: PLC0415
     from streams.servers.process import ServerUnavailableError  # noqa: PLC0415
+    from streams.settings import in_one_line  # noqa: PLC0415
 
     if isinstance(error, ValidationError):
-        faults = error.errors(include_input=False, include_url=False, include_context=False)
-        lines = (f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults)
-        return f"configuration: {'; '.join(lines)}"
+        return f"configuration: {in_one_line(error)}"
     if isinstance(error, KafkaError):
         return f"Kafka: {error}"
     if isinstance(error, RedisError):
         return f"Redis: {error}"
-    if isinstance(error, (OSError, SettingsError, ServerUnavailableError)):
+    told = (OSError, SettingsError, ServerUnavailableError, SinkUnavailableError, ModelError, ExtensionError)
+    if isinstance(error, told):
         return str(error) or type(error).__name__
     return None
 

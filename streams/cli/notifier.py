@@ -17,6 +17,7 @@ from alerts.sinks.base import Sink, SinkUnavailableError
 from streams import logs
 from streams import notifier as role
 from streams.cli.output import ExitCode, complain
+from streams.routes_file import read_routes
 from streams.settings import Settings
 
 DEADLINE_S: Final = 15.0
@@ -34,12 +35,15 @@ def notifier(
     settings = Settings()
     try:
         sinks = role.create_sinks(settings, sink or ())
-        tree = role.read_routes(settings)
+        tree = read_routes(settings.sinks.routes)
     except (SinkUnavailableError, ValueError) as error:
-        complain(str(error))
+        for line in str(error).splitlines():
+            complain(line)
         raise typer.Exit(ExitCode.ENVIRONMENT) from None
     if not sinks:
-        complain("no sink: set ACCOUNTPULSE_SINKS__SLACK__TOKEN and __CHANNEL, or __WEBHOOK__*, or __STDOUT")
+        complain(
+            "no sink is configured: ACCOUNTPULSE_SINKS__SLACK__*, __WEBHOOK__* or __STDOUT=true, or --sink"
+        )
         raise typer.Exit(ExitCode.USAGE)
     for gap in [] if tree is None else tree.gaps({one.name for one in sinks}):
         complain(f"note: {gap}")

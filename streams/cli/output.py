@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
@@ -39,12 +40,24 @@ def emit_table(
     if not rows:
         typer.echo(empty)
         return
-    table = Table()
+    console = Console()
+    table = Table() if console.is_terminal else Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=not console.is_terminal)
     for row in rows:
         table.add_row(*(Text(printable(row.get(column))) for column in columns))
-    Console().print(table)
+    if console.is_terminal:
+        console.print(table)
+    else:
+        print_plain(table)
+
+
+def print_plain(table: Table) -> None:
+    """Aligned text, one line a row, however long: what is read by `grep` must not be broken into columns."""
+    console = Console(file=sys.stdout, width=10_000, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def complain(message: str) -> None:

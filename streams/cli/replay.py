@@ -11,9 +11,7 @@ from typing import IO, Annotated, Any, Final
 
 import msgspec
 import typer
-import yaml
 from msgspec import Struct
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -21,7 +19,7 @@ from scoring.model import Model
 from scoring.times import UNSET, iso, parse
 from streams.cli.output import ExitCode, complain, emit_json, emit_table
 from streams.clock import wall_ms
-from streams.context import load_model, make_context
+from streams.context import ModelError, load_model, make_context
 from streams.partition_context import Context
 from streams.pipeline import Partition
 from streams.replay import DeadLine, FileLine, Replay, read_lines
@@ -72,12 +70,12 @@ def instant(text: str) -> int:
 
 
 def usable_model(path: Path | None) -> Model:
-    """The model of a file, the default for None. Raises typer.BadParameter saying what is wrong with it."""
+    """The model of a file, the default for None. Raises typer.BadParameter saying what is wrong, ExtensionError."""
     try:
         model = load_model(path)
         make_context(model, tick_ms=_UNITS["d"], grace_ms=GRACE_MS)
-    except (OSError, yaml.YAMLError, ValidationError, ValueError) as error:
-        raise typer.BadParameter(f"model: {error}") from error
+    except ModelError as error:
+        raise typer.BadParameter(str(error)) from error
     return model
 
 

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-import yaml
 from msgspec import Struct
-from pydantic import ValidationError
 
 from alerts.rules.base import Described
 from alerts.rules.catalogue import all_rules
 from streams.cli.output import ExitCode, complain, emit_json, emit_table
-from streams.context import load_model
+from streams.context import ModelError, load_model
 
 _COLUMNS: Final = ("rule", "kind", "severity", "fires when", "defaults", "evidence", "play")
 _HEAD: Final = """# Alert rules
@@ -75,8 +73,8 @@ def rules(
     """Print every alert rule of a model: when it fires, how urgent it is, what it shows and what to do."""
     try:
         lines = [RuleLine.of(rule) for rule in all_rules(load_model(model))]
-    except (OSError, yaml.YAMLError, ValidationError) as error:
-        complain(f"{model}: {error}")
+    except ModelError as error:
+        complain(str(error))
         raise typer.Exit(ExitCode.ENVIRONMENT) from None
     if json:
         emit_json(lines)

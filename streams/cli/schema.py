@@ -1,4 +1,4 @@
-"""`accountpulse schema`: the contracts, printed or written to a directory."""
+"""`accountpulse schema`: the contracts, printed or written to a directory, and the pages made from them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import Annotated
 
 import typer
 
-from streams import event_docs, schemas
+from streams import event_docs, metric_docs, schemas
 from streams.cli.output import ExitCode, complain
 
 ALL = "all"
-MARKDOWN = "markdown"
+PAGES = {"markdown": event_docs.markdown, "metrics": metric_docs.markdown}
+"""docs/events.md and docs/metrics.md."""
 
 
 def schema(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="[TYPE|asyncapi|all|markdown]",
-            help="An event type, `asyncapi`, everything, or docs/events.md.",
+            metavar="[TYPE|asyncapi|all|markdown|metrics]",
+            help="An event type, `asyncapi`, everything, or the page docs/events.md or docs/metrics.md.",
         ),
     ] = ALL,
     out: Annotated[
@@ -27,12 +28,12 @@ def schema(
     ] = None,
 ) -> None:
     """Print the event schemas and the AsyncAPI document."""
-    if name == MARKDOWN:
-        typer.echo(event_docs.markdown(), nl=False)
+    if name in PAGES:
+        typer.echo(PAGES[name](), nl=False)
         return
     documents = schemas.documents()
     if name != ALL and name not in documents:
-        complain(f"no schema {name!r}; there are {', '.join(documents)}, {ALL}")
+        complain(f"no schema {name!r}; there are {', '.join((*documents, ALL, *PAGES))}")
         raise typer.Exit(ExitCode.USAGE)
     chosen = documents if name == ALL else {name: documents[name]}
     if out is None:

@@ -35,6 +35,7 @@ def healthy(configure, kafka, redis_server, topic_prefix):
         KAFKA__BOOTSTRAP=kafka.bootstrap,
         KAFKA__PARTITIONS=2,
         REDIS__URL=redis_server.url,
+        PROBES__PORT=0,
     )
     return configure
 
@@ -63,15 +64,19 @@ def test_all_is_well(healthy, redis_server):
         "kafka": "ok",
         "topics": "ok",
         "redis": "ok",
+        "state": "ok",
         "sinks": "ok",
+        "probes": "ok",
     }
     assert "murmur2_random" in areas["partitioner"]["way_out"]
     assert not any(word in output for word in ("pa55word", "T0KEN", "s3cret"))
 
 
-def test_every_fault_in_one_run(configure):
-    """Brokers, topics, Redis, webhook and settings at fault are told at once, each with a way out; exit 3."""
+def test_every_fault_in_one_run(configure, tmp_path):
+    """Brokers, topics, Redis, webhook, routes, probes and files at fault are told at once, each with a way out; exit 3."""
     port = free_port()
+    routes = tmp_path / "routes.yaml"
+    routes.write_text("route: {receiver: nobody}")
     configure(
         KAFKA__BOOTSTRAP=f"127.0.0.1:{port}",
         KAFKA__REQUEST_TIMEOUT=2,
@@ -79,7 +84,10 @@ def test_every_fault_in_one_run(configure):
         SINKS__WEBHOOK__URL=SECRET_URL.format(address=f"127.0.0.1:{port}"),
         SINKS__WEBHOOK__SECRET="s3cret",
         SINKS__LOG_DAYS=2,
+        SINKS__ROUTES=routes,
         ENGINE__MODEL="/no/such/model.yaml",
+        ENGINE__TICK_LOG="/no/such/folder/ticks.ndjson",
+        PROBES__HOST="192.0.2.1",
     )
     code, areas, output = run()
     assert code == 3
@@ -89,9 +97,13 @@ def test_every_fault_in_one_run(configure):
         "kafka": "environment",
         "topics": "environment",
         "redis": "environment",
+        "state": "environment",
         "sinks": "environment",
+        "routes": "error",
+        "probes": "error",
     }
     assert all(entry["way_out"] for entry in areas.values())
+    assert all(words in output for words in ("/no/such/model.yaml", "/no/such/folder/ticks.ndjson"))
     assert "alerts that are read again are sent again" in output
     assert not any(word in output for word in ("pa55word", "T0KEN", "s3cret"))
 

@@ -1,6 +1,7 @@
 """The image without a container engine: its build steps, run as they stand in a clean directory and environment."""
 
 import functools
+import json
 import os
 import re
 import shutil
@@ -12,77 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.image import Dockerfile, ignored
+from tests.image import Dockerfile, Stage
 from tests.servers import required
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = Dockerfile.parse(ROOT / "deploy/Dockerfile")
 NOBODY = 10001
-NETWORK = frozenset({
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "PIP_INDEX_URL", "UV_DEFAULT_INDEX",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-})  # fmt: skip
-"""How this machine reaches the package index: all that the steps are given from outside."""
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
-
-
-class Stage:
-    """A stage of a build whose absolute paths lie below a directory."""
-
-    def __init__(self, top: Path) -> None:
-        self.top = top
-        self.directory = top
-        bin_ = top / "base"
-        bin_.mkdir()
-        # `python` of the base image; not that of an environment with tests
-        (bin_ / "python").write_text(f'#!/bin/sh\nexec {sys._base_executable} "$@"\n')
-        (bin_ / "python").chmod(0o755)
-        self.environment = {"PATH": f"{bin_}:/usr/bin:/bin", "HOME": str(top)}
-        self.environment |= {name: os.environ[name] for name in NETWORK & os.environ.keys()}
-
-    def inside(self, text: str) -> str:
-        return re.sub(r"(?<![\w/.:])/(opt|src)\b", rf"{self.top}/\1", text)
-
-    def run(self, instruction: str, argument: str) -> None:
-        match instruction:
-            case "ENV":
-                pairs = (pair.split("=", 1) for pair in self.inside(argument).split())
-                self.environment |= {
-                    name: value.replace("$PATH", self.environment["PATH"]) for name, value in pairs
-                }
-            case "WORKDIR":
-                self.directory = Path(self.inside(argument))
-                self.directory.mkdir(parents=True)
-            case "COPY":
-                *sources, target = argument.split()
-                for source in sources:
-                    self.copy(source, self.directory / target)
-            case "RUN":
-                command = ["sh", "-c", self.inside(argument)]
-                done = subprocess.run(
-                    command,
-                    cwd=self.directory,
-                    env=self.environment,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                assert done.returncode == 0, f"RUN {argument}\n{done.stdout}\n{done.stderr}"
-            case _:
-                pytest.fail(f"{instruction} in the builder: teach this test what it does")
-
-    def copy(self, source: str, target: Path) -> None:
-        """As Docker does: what .dockerignore leaves of the context."""
-        found = ROOT / source
-        if found.is_file():
-            shutil.copy(found, target)
-            return
-        for path in found.rglob("*"):
-            name = str(path.relative_to(ROOT))
-            if path.is_file() and not ignored(ROOT, name):
-                place = target / path.relative_to(found)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path, place)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +27,7 @@ def image():
     """The environment that the builder stage makes."""
     top = Path(tempfile.mkdtemp(prefix="accountpulse-image-"))
     top.chmod(0o755)
-    stage = Stage(top)
+    stage = Stage(top, ROOT, Path(sys._base_executable))  # not the python of an environment with tests
     try:
         online = ["curl", "--silent", "--head", "--max-time", "20", "https://pypi.org/simple/uv/"]
         if (
@@ -102,7 +39,7 @@ def image():
         for instruction, argument in DOCKERFILE.stages[0]:
             stage.run(instruction, argument)
         shutil.rmtree(stage.directory)  # the final stage has no source tree
-        yield top / "opt/accountpulse"
+        yield Path(stage.inside("/opt/accountpulse"))
     finally:
         shutil.rmtree(top, ignore_errors=True)
 
@@ -168,3 +105,44 @@ def test_without_a_broker(image, command):
     assert done.returncode == 3, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stdout + done.stderr
     assert "127.0.0.1" in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def final(image):
+    """The final stage: its steps on an environment with pip in place of the base image's python, its users in a folder."""
+    if os.geteuid() != 0 or not shutil.which("useradd"):
+        message = "the step that adds the image's user needs root and useradd"
+        if required():
+            pytest.fail(f"ACCOUNTPULSE_REQUIRE_SERVERS=1, but {message}", pytrace=False)
+        pytest.skip(message)
+    top = image.parents[1]
+    subprocess.run([sys._base_executable, "-m", "venv", str(top / "python")], check=True)
+    assert list(top.glob("python/lib/python3*/site-packages/pip")), "there has to be something to take out"
+    stage = Stage(top, ROOT, top / "python/bin/python", users=top / "root")
+    for instruction, argument in DOCKERFILE.stages[-1]:
+        stage.run(instruction, argument)
+    return stage
+
+
+def test_final_stage(final):
+    """Its step takes pip and setuptools out of the interpreter and adds the one user it then runs as, who has no home and no shell."""
+    assert list(final.top.glob("python/lib/python3*/site-packages/*")) == []
+    without = subprocess.run(
+        [final.top / "python/bin/python", "-m", "pip"], capture_output=True, text=True, check=False
+    )
+    assert "No module named pip" in without.stderr
+    lines = (final.top / "root/etc/passwd").read_text().splitlines()
+    assert lines == [f"accountpulse:x:{NOBODY}:{NOBODY}::/nonexistent:/usr/sbin/nologin"]
+    assert (final.top / "root/etc/group").read_text().splitlines() == [f"accountpulse:x:{NOBODY}:"]
+    assert final.settings["USER"] == f"{NOBODY}:{NOBODY}"
+
+
+def test_final_stage_starts(final, image):
+    """What the final stage says to start starts, with the environment that it sets and nothing else."""
+    command = [*json.loads(final.settings["ENTRYPOINT"]), *json.loads(final.settings["CMD"])]
+    assert shutil.which(command[0], path=final.environment["PATH"]) == str(image / "bin/accountpulse")
+    done = subprocess.run(
+        command, cwd="/", env=final.environment, capture_output=True, text=True, timeout=90, check=False,
+        **user(image),
+    )  # fmt: skip
+    assert (done.returncode, "Usage: accountpulse" in done.stdout) == (0, True), done.stderr

@@ -132,45 +132,55 @@ async def test_missing_topic(kafka, redis_server, topic_prefix):
         await ViewRole(settings, CollectorRegistry()).run(asyncio.Event())
 
 
-async def test_the_commands_read_the_view(settings):
-    """`accounts` and `explain` print what is in Redis, filtered and ranked; an unknown account exits 1, no view 3."""
+EURO = {"mrr": 9_000, "attributes": {"currency": "EUR", "owner": "ann"}}
+DOLLAR = {"mrr": 99, "attributes": {"currency": "USD"}}
+RECORDS = (
+    score_record("a-1", score=10.0, band="red", mrr_at_risk=8_100, **EURO),
+    score_record("a-2", score=5.0, band="red", mrr_at_risk=8_550, **EURO),
+    score_record("a-3", score=30.0, band="red", mrr_at_risk=70, **DOLLAR),
+    score_record("a-4", score=90.0, band="green"),
+)
+
+
+@pytest.fixture
+def cli(settings):
+    """Runs a command on the Redis of the test."""
     environment = {
         "ACCOUNTPULSE_REDIS__URL": settings.redis.url, "ACCOUNTPULSE_REDIS__PREFIX": settings.redis.prefix
     }  # fmt: skip
 
-    async def cli(*words):
+    async def run(*words):
         return await asyncio.to_thread(CliRunner().invoke, app, words, env=environment)
 
-    none = await cli("accounts")
-    assert isinstance(none.exception, NoViewError)
-    euro = {"mrr": 9_000, "attributes": {"currency": "EUR", "owner": "ann"}}
-    await publish(
-        settings,
-        [
-            score_record("a-1", score=10.0, band="red", mrr_at_risk=8_100, **euro),
-            score_record("a-2", score=5.0, band="red", mrr_at_risk=8_550, **euro),
-            score_record(
-                "a-3", score=30.0, band="red", mrr=99, mrr_at_risk=70, attributes={"currency": "USD"}
-            ),
-            score_record("a-4", score=90.0, band="green"),
-        ],
-    )
+    return run
+
+
+def first_words(result) -> list[str]:
+    return [line.split()[0] for line in result.stdout.splitlines()]
+
+
+async def test_no_view(cli):
+    """Before a role has run, `accounts` says that there is no view."""
+    assert isinstance((await cli("accounts")).exception, NoViewError)
+
+
+async def test_accounts_are_listed(settings, cli):
+    """`accounts` prints what is in Redis, filtered and ranked, money per currency, and knows a name that was mistyped."""
+    await publish(settings, RECORDS)
     await catch_up(settings)
-    told = await cli("accounts", "--band", "red")
-    assert [line.split()[0] for line in told.stdout.splitlines()] == ["account", "a-2", "a-1", "a-3", "1-3"]
+    assert first_words(await cli("accounts", "--band", "red")) == ["account", "a-2", "a-1", "a-3", "1-3"]
     money = await cli("accounts", "--by", "mrr_at_risk")
-    assert [line.split()[0] for line in money.stdout.splitlines()] == [
-        "account",
-        "a-2",
-        "a-1",
-        "1-2",
-        "other",
-    ]
+    assert first_words(money) == ["account", "a-2", "a-1", "1-2", "other"]
     assert "USD (1)" in money.stdout
     dollars = await cli("accounts", "--by", "mrr_at_risk", "--currency", "usd", "--json")
     assert [json.loads(line)["account_id"] for line in dollars.stdout.splitlines()] == ["a-3"]
-    typo = await cli("accounts", "--owner", "anne")
-    assert "did you mean ann?" in typo.stderr
+    assert "did you mean ann?" in (await cli("accounts", "--owner", "anne")).stderr
+
+
+async def test_an_account_is_explained(settings, cli):
+    """`explain` prints the record of an account, and exits 1 for one that is not known."""
+    await publish(settings, RECORDS)
+    await catch_up(settings)
     assert "score 10.0, red" in (await cli("explain", "a-1")).stdout
     assert json.loads((await cli("explain", "a-2", "--json")).stdout)["record"]["mrr_at_risk"] == 8_550
     assert (await cli("explain", "a-9")).exit_code == 1

@@ -48,46 +48,49 @@ def process(settings, output):
         child.wait()
 
 
+@pytest.fixture
+async def position(settings):
+    """How many records the view that is written to has taken."""
+    keys = Keys(settings.redis.prefix)
+    client = RedisClient.from_url(settings.redis.url, decode_responses=True)
+
+    async def ask() -> int:
+        name = await client.get(keys.building) or await client.get(keys.current)
+        raw = await client.get(keys.meta(name)) if name else None
+        return sum(msgspec.json.decode(raw)["positions"].values()) if raw else 0
+
+    async with contextlib.aclosing(client):
+        yield ask
+
+
+async def reached(position, goal: int) -> None:
+    async def there():
+        return await position() >= goal
+
+    await until(there)
+
+
 @pytest.mark.fault
-async def test_kill_in_mid_write(settings, chance, tmp_path):
+async def test_kill_in_mid_write(settings, chance, tmp_path, position):
     """Killed again and again while it moves accounts, the role continues where it was: no record is lost or half done."""
     total = 2 * (ACCOUNTS + PARTITIONS)
     await publish(settings, [random_record(chance, 1, n) for n in range(ACCOUNTS)])
     await catch_up(settings)
-    await publish(
-        settings, [random_record(chance, 2, n) for n in range(ACCOUNTS)]
-    )  # each once: a loss would show
-    key = Keys(settings.redis.prefix)
-    client = RedisClient.from_url(settings.redis.url, decode_responses=True)
-
-    async def position() -> int:
-        name = await client.get(key.building) or await client.get(key.current)
-        raw = await client.get(key.meta(name)) if name else None
-        return sum(msgspec.json.decode(raw)["positions"].values()) if raw else 0
-
-    async with contextlib.aclosing(client):
-        seen = [await position()]
-        for _ in range(4):
-            with process(settings, tmp_path / "output") as child:
-                started, goal = await position(), chance.randrange(50, 350)
-
-                async def moved(started=started, goal=goal):
-                    return await position() >= started + goal
-
-                await until(moved)
-                child.kill()
-            seen.append(await position())
-        assert seen == sorted(set(seen))
-        assert seen[-1] < total
+    again = [random_record(chance, 2, n) for n in range(ACCOUNTS)]  # each once: a loss would show
+    await publish(settings, again)
+    seen = [await position()]
+    for _ in range(4):
         with process(settings, tmp_path / "output") as child:
-
-            async def complete():
-                return await position() >= total
-
-            await until(complete)
-            began = time.monotonic()
-            child.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(child.wait, 20) == 0
-            assert time.monotonic() - began < 10
+            await reached(position, await position() + chance.randrange(50, 350))
+            child.kill()
+        seen.append(await position())
+    assert seen == sorted(set(seen))
+    assert seen[-1] < total
+    with process(settings, tmp_path / "output") as child:
+        await reached(position, total)
+        began = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(child.wait, 20) == 0
+        assert time.monotonic() - began < 10
     await assert_view(settings, await from_topic(settings))
     await assert_no_leftovers(settings)

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import SecretStr
 
-from streams.cli import check
+from streams.cli.check_result import Status
+from streams.cli.check_sinks import look_at_routes, look_at_slack
 from streams.settings import Settings, Sinks, Slack
 from tests.slack_server import TOKEN, slack_server
 
@@ -11,14 +12,14 @@ from tests.slack_server import TOKEN, slack_server
 @pytest.mark.parametrize(
     ("token", "status", "words"),
     [
-        (TOKEN, check.Status.OK, "workspace Acme Workspace"),
-        ("xoxb-wr0ng", check.Status.ENVIRONMENT, "Slack answered invalid_auth"),
+        (TOKEN, Status.OK, "workspace Acme Workspace"),
+        ("xoxb-wr0ng", Status.ENVIRONMENT, "Slack answered invalid_auth"),
     ],
 )
 async def test_slack_token(token, status, words):
     """The token is tried without posting anything, and not shown."""
     async with slack_server() as server:
-        result = await check._slack(Slack(token=SecretStr(token), channel="#c", base_url=server.url))
+        result = await look_at_slack(Slack(token=SecretStr(token), channel="#c", base_url=server.url))
         assert server.messages == []
     assert result.status is status
     assert words in result.text
@@ -41,12 +42,12 @@ def test_routes(tmp_path, text, statuses, words):
     if text is not None:
         path = tmp_path / "routes.yaml"
         path.write_text(text)
-    results = check._routes(Settings(sinks=Sinks(stdout=True, routes=path)))
+    results = look_at_routes(Settings(sinks=Sinks(stdout=True, routes=path)))
     assert [result.status.value for result in results] == statuses
     assert words in "".join(result.text for result in results)
 
 
 def test_absent_routes_file(tmp_path):
     """A routes file that is not there is a fault of the environment."""
-    (result,) = check._routes(Settings(sinks=Sinks(routes=tmp_path / "absent.yaml")))
-    assert result.status is check.Status.ENVIRONMENT
+    (result,) = look_at_routes(Settings(sinks=Sinks(routes=tmp_path / "absent.yaml")))
+    assert result.status is Status.ENVIRONMENT

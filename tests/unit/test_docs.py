@@ -1,4 +1,4 @@
-"""The documentation says what the program does: links, numbers, names of tests, metrics, settings and commands."""
+"""The documentation says what the program does: links, numbers, names of tests, settings; commands: `test_documented_commands.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from pydantic import BaseModel
 
 from scoring.times import HOUR, parse
-from streams.metrics import METRICS, PREFIX
 from streams.replay import Replay, read_lines
 from streams.settings import Settings
 from tests.property.feeds import context
@@ -106,12 +105,6 @@ def test_named_files_and_tests_exist(page):
     for file, function in named:
         assert (ROOT / file).is_file(), file
         assert not function or f"def {function}(" in (ROOT / file).read_text("utf-8"), f"{file}::{function}"
-
-
-def test_metrics():
-    """docs/metrics.md lists exactly the metrics of the worker, with kind, labels and meaning."""
-    expected = [[f"`{PREFIX}{m.name}`", m.kind.value, ", ".join(m.labels), m.help] for m in METRICS]
-    assert table((ROOT / "docs/metrics.md").read_text("utf-8"), "metric") == expected
 
 
 def setting_names(fields: dict, prefix: str = "ACCOUNTPULSE_") -> set[str]:

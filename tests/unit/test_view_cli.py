@@ -134,47 +134,39 @@ def test_warnings_name_what_is_late(fields: dict[str, int], said: list[str]) -> 
     assert all(part in warning for part, warning in zip(said, found, strict=True))
 
 
+FULL = record(
+    ceilings=["gave notice on 2026-04-20: at most red"],
+    override={"value": 80, "reason": "met the board", "author": "ann", "expires_at": "2026-06-01T00:00:00Z"},
+    deadline="2026-07-02T00:00:00Z", urgency=1.5,
+    drivers=[{
+        "dimension": "support", "cause": "event", "points": -2600, "what": ["ticket T-1 opened"], "events": ["e9"],
+    }],
+)  # fmt: skip
+"""A record with everything that a record may hold."""
+EXPLAINED = """\
+a-1 (Acme), high touch, model cafe
+score 39.9, red since 2026-04-01T00:00:00Z, before amber
+  ceiling: gave notice on 2026-04-20: at most red
+change -3.0 in 7 days, +1.0 in 28 days
+coverage 86%
+a person's judgement: 80 by ann, until 2026-06-01T00:00:00Z: met the board
+MRR 12,345.67 USD, at risk 7,407.40 USD (uncalibrated: mrr * (1 - score / 100))
+renewal 2026-09-30, deadline 2026-07-02T00:00:00Z, urgency 1.5, owner ann
+dimension                 points  weight    adds
+product_usage               20.0      40     8.0
+  usage_trend               20.0
+support                     90.0      60    54.0
+  urgent_age                90.0
+last published change:
+  support -2.6 (ticket T-1 opened) [e9]
+last seen: usage 3 d before, ticket just then
+scored as of 2026-05-01T11:00:00Z (1 h ago); newest record of the view: as of 2026-05-01T11:00:00Z (1 h ago)
+"""
+
+
 def test_explain_tells_everything_the_record_holds() -> None:
     """Score, band, ceilings, change, coverage, override, money, dimensions with signals, drivers, last seen, age."""
-    full = record(
-        ceilings=["gave notice on 2026-04-20: at most red"],
-        override={
-            "value": 80,
-            "reason": "met the board",
-            "author": "ann",
-            "expires_at": "2026-06-01T00:00:00Z",
-        },
-        deadline="2026-07-02T00:00:00Z",
-        urgency=1.5,
-        drivers=[
-            {
-                "dimension": "support",
-                "cause": "event",
-                "points": -2600,
-                "what": ["ticket T-1 opened"],
-                "events": ["e9"],
-            }
-        ],
-    )
-    assert list(explain_view.lines(full, fresh(), NOW)) == [
-        "a-1 (Acme), high touch, model cafe",
-        "score 39.9, red since 2026-04-01T00:00:00Z, before amber",
-        "  ceiling: gave notice on 2026-04-20: at most red",
-        "change -3.0 in 7 days, +1.0 in 28 days",
-        "coverage 86%",
-        "a person's judgement: 80 by ann, until 2026-06-01T00:00:00Z: met the board",
-        "MRR 12,345.67 USD, at risk 7,407.40 USD (uncalibrated: mrr * (1 - score / 100))",
-        "renewal 2026-09-30, deadline 2026-07-02T00:00:00Z, urgency 1.5, owner ann",
-        "dimension                 points  weight    adds",
-        "product_usage               20.0      40     8.0",
-        "  usage_trend               20.0",
-        "support                     90.0      60    54.0",
-        "  urgent_age                90.0",
-        "last published change:",
-        "  support -2.6 (ticket T-1 opened) [e9]",
-        "last seen: usage 3 d before, ticket just then",
-        "scored as of 2026-05-01T11:00:00Z (1 h ago); newest record of the view: as of 2026-05-01T11:00:00Z (1 h ago)",
-    ]
+    assert list(explain_view.lines(FULL, fresh(), NOW)) == EXPLAINED.splitlines()
 
 
 def test_explain_of_an_ended_account_says_so() -> None:

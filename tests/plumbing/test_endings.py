@@ -1,0 +1,190 @@
+"""Why roles end once they have asked a real Kafka, row by row of docs/operations.md."""
+
+import asyncio
+import contextlib
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic
+
+from scoring.row import ROW_VERSION
+from streams import topics
+from streams.cli.check_result import Status
+from streams.cli.check_state import look_at_state
+from streams.kafka_clients import admin_client
+from streams.servers.kafka import KafkaServer
+from streams.servers.process import free_port
+from streams.settings import Kafka, Settings
+from tests.endings import AWAY, assert_checked, assert_ends, ended, rows
+from tests.plumbing.counting_run import counting_run
+
+ROWS = rows()
+USAGE = b'{"type":"usage","event_id":"e%d","account_id":"a-1","ts":"2026-05-01T00:00:00Z"}'
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
+
+
+async def send(settings, topic, values, key=b"a-1"):
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap) as producer:
+        for value in values:
+            await producer.send(settings.topic_prefix + topic, value, key=key, partition=0)
+
+
+async def make(settings, *, without=(), policy="compact", odd=None):
+    """The topics, but for what is told."""
+    specs = [spec for spec in topics.topic_specs(settings) if spec.purpose not in without]
+    async with admin_client(settings.kafka) as admin:
+        for spec in specs:
+            name, config = spec.purpose.value, dict(spec.config)
+            if name == "state":
+                config["cleanup.policy"] = policy
+            count = spec.partitions + (name == odd)
+            await admin.create_topics([NewTopic(spec.name, count, 1, topic_configs=config)])
+
+
+async def absent(settings, directory):
+    await make(settings, without={"state", "scores", "alerts"})
+
+
+async def unequal(settings, directory):
+    await make(settings, odd="alerts")
+
+
+async def deleting(settings, directory):
+    await make(settings, policy="compact,delete")
+
+
+async def newer_rows(settings, directory):
+    await make(settings)
+    await send(settings, "state", [bytes([ROW_VERSION + 1]) * 100])
+
+
+@contextlib.asynccontextmanager
+async def read_by_a_worker(settings, directory):
+    """Five events that a worker has read and committed; it is gone."""
+    async with counting_run(settings.kafka.bootstrap, settings.topic_prefix, directory) as run:
+        run.command = ("streams.cli.main", "worker")
+        run.extra = {"ACCOUNTPULSE_KAFKA__PARTITIONER": "any"}
+        worker = run.start()
+        await send(settings, "usage", [USAGE % n for n in range(5)])
+        run.ends["usage", 0] = 5
+        await run.finished()
+        assert await run.stop(worker) == 0, run.logs()
+        yield run
+
+
+async def recreated_input(settings, directory):
+    """Deleted and made anew: the rows alone know what was read."""
+    async with read_by_a_worker(settings, directory) as run:
+        await run.recreate("usage")
+
+
+async def wrong_feed(settings, directory):
+    await make(settings)
+    await send(settings, "usage", [b"no event"] * 60)
+
+
+CASES = {
+    "does not exist": (absent, {}),
+    "partitions, but": (unequal, {}),
+    "cleanup.policy": (deleting, {}),
+    "state row of version": (newer_rows, {}),
+    "ends at offset": (recreated_input, {"KAFKA__PARTITIONS": "4"}),
+}
+"""How the fault is made, and settings."""
+
+
+def of_a_test(kafka, topic_prefix):
+    return AWAY | {
+        "TOPIC_PREFIX": topic_prefix,
+        "KAFKA__BOOTSTRAP": kafka.bootstrap,
+        "KAFKA__GROUP": f"{topic_prefix}group",
+        "KAFKA__PARTITIONS": "2",
+        "KAFKA__REQUEST_TIMEOUT": "10",
+    }
+
+
+def settings_of(environment):
+    kafka = Kafka(bootstrap=environment["KAFKA__BOOTSTRAP"], partitions=int(environment["KAFKA__PARTITIONS"]))
+    return Settings(topic_prefix=environment["TOPIC_PREFIX"], kafka=kafka)
+
+
+@pytest.mark.parametrize("words", CASES)
+def test_row(words, kafka, topic_prefix, tmp_path, monkeypatch):
+    """A worker ends with the words and the code of its row, and `check` says the same without starting one."""
+    prepare, own = CASES[words]
+    environment = of_a_test(kafka, topic_prefix) | own
+    asyncio.run(prepare(settings_of(environment), tmp_path))
+    assert_ends(ROWS[words], ["worker"], environment)
+    assert_checked(ROWS[words], environment, monkeypatch)
+
+
+@pytest.mark.parametrize("role", [["notifier"], ["view"]], ids=" ".join)
+def test_absent_topics(role, kafka, topic_prefix):
+    """Notifier and view end as a worker does when a topic of theirs is not there."""
+    environment = of_a_test(kafka, topic_prefix) | {"SINKS__STDOUT": "true"}
+    asyncio.run(absent(settings_of(environment), None))
+    assert_ends(ROWS["does not exist"], role, environment)
+
+
+def test_brake(kafka, topic_prefix, monkeypatch):
+    """The product's worker stops at a feed of nonsense with the words and code of its row; `check` finds nothing wrong."""
+    environment = of_a_test(kafka, topic_prefix)
+    environment |= {"ENGINE__DEAD_LETTER_WINDOW": "50", "KAFKA__PARTITIONER": "any"}
+    asyncio.run(wrong_feed(settings_of(environment), None))
+    assert_ends(ROWS["records were rejected"], ["worker"], environment)
+    assert_checked(ROWS["records were rejected"], environment, monkeypatch)
+
+
+async def test_check_of_good_state(kafka, topic_prefix, tmp_path):
+    """With rows of this release and whole inputs, `check` finds no fault in the changelog, and says that it looked."""
+    settings = settings_of(of_a_test(kafka, topic_prefix) | {"KAFKA__PARTITIONS": "4"})
+    async with read_by_a_worker(settings, tmp_path):
+        [result] = await look_at_state(settings)
+    assert (result.status, result.text) == (
+        Status.OK, "the newest rows can be read, and no input ends before them"
+    )  # fmt: skip
+
+
+async def test_check_of_foreign_rows(kafka, topic_prefix):
+    """What is no row at all is told with its partition, as a worker would stop at it."""
+    settings = settings_of(of_a_test(kafka, topic_prefix))
+    await make(settings)
+    await send(settings, "state", [b"\1row of somebody else"])
+    [result] = await look_at_state(settings)
+    assert result.status is Status.ERROR
+    assert "partition 0: a row cannot be read" in result.text
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """The address of a Kafka that asks for a password."""
+    server, address = KafkaServer(), f"127.0.0.1:{free_port()}"
+    login = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_ann="s3cret";'
+    for name in ("listeners", "advertised.listeners"):
+        server._properties[name] += f",GUARDED://{address}"
+    server._properties["listener.security.protocol.map"] += ",GUARDED:SASL_PLAINTEXT"
+    server._properties |= {
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.guarded.plain.sasl.jaas.config": login,
+    }
+    with server:
+        yield address
+
+
+@pytest.mark.parametrize("role", [["worker"], ["notifier"], ["view"]], ids=" ".join)
+def test_wrong_password(role, guarded, monkeypatch):
+    """A password that the brokers refuse is named as the reason, not as a broker that is away, and never shown."""
+    environment = AWAY | {
+        "KAFKA__BOOTSTRAP": guarded,
+        "KAFKA__SASL__MECHANISM": "PLAIN",
+        "KAFKA__SASL__USERNAME": "ann",
+        "KAFKA__SASL__PASSWORD": "gu3ss",
+        "SINKS__STDOUT": "true",
+    }
+    row = ROWS["no broker can be used"]
+    assert_ends(row, role, environment)
+    code, output = ended(role, environment)
+    assert (code, "Invalid username or password" in output, "gu3ss" in output) == (3, True, False), output
+    assert_checked(row._replace(words="Invalid username or password"), environment, monkeypatch)
+    assert ended(["topics", "create"], environment | {"KAFKA__SASL__PASSWORD": "s3cret"})[0] == 0
