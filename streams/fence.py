@@ -31,6 +31,7 @@ TERM_KEY: Final = b"\0term"
 """Key of the record that opens a term; readers of a fenced topic skip keys that start with NUL."""
 
 _FENCED: Final = frozenset({47, 90})  # INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
+_TOO_LARGE: Final = frozenset({10, 18})  # MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE
 _TRANSACTION_TIMEOUT_MS: Final = 60_000  # demanded by the protocol; no transaction is ever open
 _REQUEST_TIMEOUT_MS: Final = 5_000
 _BACKOFF_S: Final = 0.1
@@ -67,6 +68,8 @@ class _Batch(NamedTuple):
     epoch: int
     data: bytes
     records: int
+    first: bytes
+    """Key of the first record; a batch larger than usual holds no other."""
 
 
 class Outbox:
@@ -81,36 +84,40 @@ class Outbox:
         self._producer = producer
         self._terms = terms
         self._open: dict[TP, Any] = {}
+        self._first: dict[TP, bytes] = {}
         self.batches: dict[TP, list[_Batch]] = {}
 
     def put(self, tp: TP, records: Iterable[tuple[bytes, bytes | None]], timestamp: int) -> None:
         """Add records (key, value) with one `timestamp` in ms. Raises FencedError if `tp` is not owned."""
         if tp not in self._terms:
             raise FencedError(f"{tp.topic}[{tp.partition}] is not owned")
-        builder = self._open.get(tp) or self._start(tp)
+        builder = self._open.get(tp)
         for key, value in records:
-            if builder.append(key=key, value=value, timestamp=timestamp) is None:
-                self._finish(tp)
-                builder = self._start(tp)
-                builder.append(key=key, value=value, timestamp=timestamp)
+            if builder is None or builder.append(key=key, value=value, timestamp=timestamp) is None:
+                if builder is not None:
+                    self._finish(tp)
+                builder = self._start(tp, key, value, timestamp)
 
     def close(self) -> None:
         """Finish the open batches."""
         for tp in list(self._open):
             self._finish(tp)
 
-    def _start(self, tp: TP) -> Any:  # noqa: ANN401 - aiokafka has no types
-        builder = self._open[tp] = self._producer.create_batch()
+    def _start(self, tp: TP, key: bytes, value: bytes | None, timestamp: int) -> Any:  # noqa: ANN401
+        """A batch with its first record, of whatever size: the broker decides what is too large, and says so."""
+        builder = self._producer.create_batch()
+        if builder.append(key=key, value=value, timestamp=timestamp) is None:
+            raise ValueError(f"{tp.topic}[{tp.partition}]: no batch takes the record of {key!r}")
+        self._open[tp], self._first[tp] = builder, key
         return builder
 
     def _finish(self, tp: TP) -> None:
         builder, term = self._open.pop(tp), self._terms[tp]
         count = builder.record_count()
-        if not count:
-            return
         builder._set_producer_state(term.producer_id, term.epoch, term.sequence)
         term.sequence = (term.sequence + count) & 0x7FFFFFFF
-        self.batches.setdefault(tp, []).append(_Batch(term.epoch, bytes(builder._build()), count))
+        batch = _Batch(term.epoch, bytes(builder._build()), count, self._first.pop(tp))
+        self.batches.setdefault(tp, []).append(batch)
 
 
 class FencedWriter:
@@ -230,7 +237,7 @@ class FencedWriter:
                 elif error.retriable:
                     problem = error
                 else:
-                    raise error(f"write to {topic}[{partition}]")
+                    raise error(_refusal(tp, batch, code))
         return problem
 
     async def _refresh(self) -> None:
@@ -255,3 +262,13 @@ class FencedWriter:
         if answer.error_code:
             raise kafka_errors.for_code(answer.error_code)(transactional_id)
         return _Term(answer.producer_id, answer.producer_epoch)
+
+
+def _refusal(tp: TP, batch: _Batch, code: int) -> str:
+    text = f"write to {tp.topic}[{tp.partition}]"
+    if code in _TOO_LARGE:
+        text += (
+            f": {len(batch.data)} bytes, compressed, in {batch.records} record(s) from key {batch.first!r} on;"
+            " raise max.message.bytes of the topic"
+        )
+    return text

@@ -23,7 +23,7 @@ from scoring.row import encode_rows, restore_rows
 from scoring.state import LOOK, ROW, TOUCHED, Store
 from scoring.times import DAY, HOUR, UNSET, Int64
 from streams.codec import Admission, Record, decode_chunk
-from streams.dead_letters import DeadLetter, encode
+from streams.dead_letters import DeadLetter, encode, record_key
 from streams.folding import Folding
 from streams.partition_context import Context
 from streams.publication import publish
@@ -118,7 +118,7 @@ class Partition:
             key=record.key,
             value=record.value,
         )
-        self._dead.append((record.key, encode(letter)))
+        self._dead.append((record_key(record.key), encode(letter)))
 
     def queued(self, source: int) -> int:
         """Events of a source that wait for the stream clock."""

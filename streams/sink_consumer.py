@@ -224,7 +224,8 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             value=record.value,
         )
         topic = f"{self._settings.topic_prefix}dead-letters"
-        await self._producer.send_and_wait(topic, dead_letters.encode(letter), key=record.key)
+        key = dead_letters.record_key(record.key)
+        await self._producer.send_and_wait(topic, dead_letters.encode(letter), key=key)
 
     def _retrying(self, error: SinkError) -> None:
         self._metrics.retries.labels(self.sink, cause(error)).inc()

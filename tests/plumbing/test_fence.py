@@ -1,16 +1,19 @@
 """Fencing on a real broker: only the newest owner of a partition writes."""
 
 import contextlib
+import os
 from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError
 from faust.types import TP
 
 from streams import topics
 from streams.clock import wall_ms
 from streams.fence import TERM_KEY, FencedError, FencedWriter, compress_fast
 from streams.settings import Kafka, Settings
+from streams.topics import ROW_BYTES
 
 
 @pytest.fixture
@@ -90,3 +93,23 @@ async def test_many_batches_arrive_once_and_in_order(kafka, tp):
         await writer.write(box)
         assert await writer.write(writer.outbox()) == {}
     assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, *keys]
+
+
+async def test_row_larger_than_a_batch_is_written(kafka, tp):
+    """A row of three megabytes goes out as a batch of its own, in order, and a reader with small fetches gets it."""
+    async with owner(kafka.bootstrap) as writer:
+        await writer.acquire([tp])
+        box = writer.outbox()
+        box.put(tp, [(b"a", b"1"), (b"large", os.urandom(3 << 20)), (b"z", b"2")], wall_ms())
+        assert await writer.write(box) == {tp: 3}
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, b"a", b"large", b"z"]
+
+
+async def test_row_larger_than_the_topic_takes_is_named(kafka, tp):
+    """A row that the broker refuses ends the write with its key, its size and the way out."""
+    async with owner(kafka.bootstrap) as writer:
+        await writer.acquire([tp])
+        box = writer.outbox()
+        box.put(tp, [(b"a", b"1"), (b"huge", os.urandom(ROW_BYTES + 1))], wall_ms())
+        with pytest.raises(MessageSizeTooLargeError, match=r"bytes.*1 record.*b'huge'.*max.message.bytes"):
+            await writer.write(box)
