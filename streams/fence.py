@@ -6,7 +6,9 @@ record (key `TERM_KEY`). From that append on the leader refuses every batch of a
 a worker that was frozen, and does not know that it was replaced, never reach the log. No transaction is ever
 begun: there are no control markers, and a write costs what any `acks=all` write costs.
 
-Limit: a broker forgets an epoch `producer.id.expiration.ms` (a day) after its last write, hence `renew`.
+Brokers forget: the leader an epoch `producer.id.expiration.ms` (a day) after its last record, the coordinator an id
+`transactional.id.expiration.ms` (a week) after its last epoch. Hence `renew`, and a term that was not proven for half a
+day, as of a process that was frozen for that long, is over without asking.
 """
 # ruff: noqa: SLF001 - aiokafka builds batches with a producer state of one's own only privately
 
@@ -21,18 +23,19 @@ from aiokafka import AIOKafkaProducer, codec
 from aiokafka import errors as kafka_errors
 from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.protocol.produce import ProduceRequest
-from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams.clock import Clock
+from streams.producer_ids import InitProducerId
 
 TERM_KEY: Final = b"\0term"
 """Key of the record that opens a term; readers of a fenced topic skip keys that start with NUL."""
 
 _FENCED: Final = frozenset({47, 90})  # INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
 _TOO_LARGE: Final = frozenset({10, 18})  # MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE
-_TRANSACTION_TIMEOUT_MS: Final = 60_000  # demanded by the protocol; no transaction is ever open
+_TERM_MS: Final = 12 * 3_600_000
+"""Wall time after which a term that no broker has confirmed is over: half of what a leader remembers."""
 _REQUEST_TIMEOUT_MS: Final = 5_000
 _BACKOFF_S: Final = 0.1
 _UNREACHABLE: Final = (
@@ -54,18 +57,19 @@ def compress_fast() -> None:
 
 
 class _Term:
-    """A producer state: what the broker granted, and the next sequence number."""
+    """A producer state: what the broker granted, the next sequence number, and when a broker last confirmed it."""
 
-    __slots__ = ("epoch", "producer_id", "sequence")
+    __slots__ = ("epoch", "producer_id", "proven_ms", "sequence")
 
-    def __init__(self, producer_id: int, epoch: int) -> None:
+    def __init__(self, producer_id: int, epoch: int, proven_ms: int) -> None:
         self.producer_id = producer_id
         self.epoch = epoch
+        self.proven_ms = proven_ms
         self.sequence = 0
 
 
 class _Batch(NamedTuple):
-    epoch: int
+    term: _Term
     data: bytes
     records: int
     first: bytes
@@ -116,7 +120,7 @@ class Outbox:
         count = builder.record_count()
         builder._set_producer_state(term.producer_id, term.epoch, term.sequence)
         term.sequence = (term.sequence + count) & 0x7FFFFFFF
-        batch = _Batch(term.epoch, bytes(builder._build()), count, self._first.pop(tp))
+        batch = _Batch(term, bytes(builder._build()), count, self._first.pop(tp))
         self.batches.setdefault(tp, []).append(batch)
 
 
@@ -148,16 +152,39 @@ class FencedWriter:
         offsets. Raises KafkaError when the deadline passes.
         """
         until = time.monotonic() + self._deadline
-        terms = await asyncio.gather(*(self._next_term(tp, until) for tp in tps))
+        terms = await asyncio.gather(*(self._next_term(tp, None, until) for tp in tps))
         self._terms.update(zip(tps, terms, strict=True))
-        return await self.renew(tps)
+        return await self._open_terms(tps)
 
     async def renew(self, tps: Collection[TP]) -> dict[TP, int]:
-        """Write term records again, so that the broker remembers the epochs; returns their offsets."""
+        """Go on with the next epoch of partitions, so that no broker forgets them; returns the new terms' offsets.
+
+        What older outboxes hold is refused from then on. Raises FencedError if somebody else was given a
+        later epoch, or might have been; KafkaError when the deadline passes.
+        """
+        until, held = time.monotonic() + self._deadline, {tp: self._terms[tp] for tp in tps}
+        for tp, term in held.items():
+            self._expect_alive(tp, term)
+        terms = await asyncio.gather(*(self._next_term(tp, term, until) for tp, term in held.items()))
+        for (tp, before), term in zip(held.items(), terms, strict=True):
+            if self._terms.get(tp) is not before:
+                raise FencedError(f"{tp.topic}[{tp.partition}] was given up while it was renewed")
+            self._terms[tp] = term
+        return await self._open_terms(tps)
+
+    async def _open_terms(self, tps: Collection[TP]) -> dict[TP, int]:
         outbox = self.outbox()
         for tp in tps:
             outbox.put(tp, [(TERM_KEY, b"%d" % self._terms[tp].epoch)], self._clock())
         return await self.write(outbox)
+
+    def _expect_alive(self, tp: TP, term: _Term) -> None:
+        silent = self._clock() - term.proven_ms
+        if silent > _TERM_MS:
+            hours = silent / 3_600_000
+            raise FencedError(
+                f"{tp.topic}[{tp.partition}]: no broker confirmed epoch {term.epoch} for {hours:.0f} h"
+            )
 
     def release(self, tps: Iterable[TP]) -> None:
         """Forget partitions; outboxes made from now on refuse them."""
@@ -182,10 +209,13 @@ class FencedWriter:
     async def _round(self, todo: dict[TP, _Batch], last: dict[TP, int], until: float) -> None:
         problem: object = None
         while True:
+            asked = self._clock()
+            for tp, batch in todo.items():
+                self._expect_alive(tp, batch.term)
             requests = self._by_leader(todo)
             answers = await asyncio.gather(*(self._send(node, batches) for node, batches in requests.items()))
             for answer in answers:
-                problem = self._settle(answer, todo, last) or problem
+                problem = self._settle(answer, todo, last, asked) or problem
             if not todo:
                 return
             if time.monotonic() > until:
@@ -217,6 +247,7 @@ class FencedWriter:
         answer: Any,  # noqa: ANN401
         todo: dict[TP, _Batch],
         last: dict[TP, int],
+        asked: int,
     ) -> object:
         """Strike out what was appended; returns what is worth another try, raises what is not."""
         if isinstance(answer, Exception):
@@ -228,12 +259,12 @@ class FencedWriter:
                 batch = todo[tp]
                 error = kafka_errors.for_code(code)
                 if error is kafka_errors.NoError:
-                    last[tp] = offset + batch.records - 1
+                    last[tp], batch.term.proven_ms = offset + batch.records - 1, asked
                     del todo[tp]
                 elif error is kafka_errors.DuplicateSequenceNumber:  # an earlier try was appended after all
                     del todo[tp]
                 elif code in _FENCED:
-                    raise FencedError(f"{topic}[{partition}]: epoch {batch.epoch} is over")
+                    raise FencedError(f"{topic}[{partition}]: epoch {batch.term.epoch} is over")
                 elif error.retriable:
                     problem = error
                 else:
@@ -245,23 +276,29 @@ class FencedWriter:
         await asyncio.wait([update], timeout=2.0)
         await asyncio.sleep(_BACKOFF_S)
 
-    async def _next_term(self, tp: TP, until: float) -> _Term:
+    async def _next_term(self, tp: TP, held: _Term | None, until: float) -> _Term:
+        """The next epoch: of whoever has it, or of `held` if that is the latest one given."""
         transactional_id = f"{self._group}-{tp.topic}-{tp.partition}"
+        request = InitProducerId(transactional_id)
+        if held is not None:
+            request = InitProducerId(transactional_id, held.producer_id, held.epoch)
         while True:
             try:
-                return await self._init_producer_id(transactional_id)
+                return await self._init_producer_id(transactional_id, request)
             except (*_UNREACHABLE, *_ASK_AGAIN, kafka_errors.NotCoordinatorError) as error:
                 if time.monotonic() > until:
                     raise kafka_errors.KafkaTimeoutError(f"epoch of {transactional_id}: {error!r}") from error
             await asyncio.sleep(_BACKOFF_S)
 
-    async def _init_producer_id(self, transactional_id: str) -> _Term:
+    async def _init_producer_id(self, transactional_id: str, request: InitProducerId) -> _Term:
+        asked = self._clock()
         node = await self._client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
-        request = InitProducerIdRequest(transactional_id, _TRANSACTION_TIMEOUT_MS)
         answer = await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
+        if answer.error_code in _FENCED:
+            raise FencedError(f"{transactional_id}: somebody else has a later epoch")
         if answer.error_code:
             raise kafka_errors.for_code(answer.error_code)(transactional_id)
-        return _Term(answer.producer_id, answer.producer_epoch)
+        return _Term(answer.producer_id, answer.producer_epoch, asked)
 
 
 def _refusal(tp: TP, batch: _Batch, code: int) -> str:

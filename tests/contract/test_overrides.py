@@ -63,6 +63,8 @@ FINGERPRINTS = {
     "aiokafka.producer.message_accumulator:BatchBuilder.append": "a0ec51eb9f44",
     "aiokafka.client:AIOKafkaClient.send": "c92af0e3608a",
     "aiokafka.client:AIOKafkaClient.coordinator_lookup": "d24f35cb95cc",
+    "aiokafka.protocol.api:Request.__init_subclass__": "d7b38988982f",
+    "aiokafka.protocol.api:Request.prepare": "a703a24f3c35",
     "aiokafka.codec:lz4_encode": "3868184524e8",
 }
 

@@ -1,5 +1,6 @@
 """Fencing on a real broker: only the newest owner of a partition writes."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
@@ -10,28 +11,33 @@ from aiokafka.errors import MessageSizeTooLargeError
 from faust.types import TP
 
 from streams import topics
-from streams.clock import wall_ms
+from streams.clock import Clock, wall_ms
 from streams.fence import TERM_KEY, FencedError, FencedWriter, compress_fast
 from streams.settings import Kafka, Settings
-from streams.topics import ROW_BYTES
+from streams.topics import HOUR_MS, ROW_BYTES
+from tests.plumbing.own_kafka import own_kafka
 
 
 @pytest.fixture
 async def tp(kafka, topic_prefix) -> TP:
-    settings = Settings(topic_prefix=topic_prefix, kafka=Kafka(bootstrap=kafka.bootstrap, partitions=2))
-    await topics.create(settings)
-    return TP(f"{topic_prefix}state", 1)
+    return await topic(kafka.bootstrap, topic_prefix)
+
+
+async def topic(bootstrap: str, prefix: str) -> TP:
+    """The partition all writers are after."""
+    await topics.create(Settings(topic_prefix=prefix, kafka=Kafka(bootstrap=bootstrap, partitions=2)))
+    return TP(f"{prefix}state", 1)
 
 
 @contextlib.asynccontextmanager
-async def owner(bootstrap: str, batch: int = 100_000) -> AsyncIterator[FencedWriter]:
+async def owner(bootstrap: str, batch: int = 100_000, clock: Clock = wall_ms) -> AsyncIterator[FencedWriter]:
     """A writer of the group with connections of its own."""
     compress_fast()
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, compression_type="lz4", max_batch_size=batch
     )
     async with producer:
-        yield FencedWriter("group", producer, 10.0, wall_ms)
+        yield FencedWriter("group", producer, 10.0, clock)
 
 
 def outbox(writer: FencedWriter, tp: TP, *keys: bytes):
@@ -62,9 +68,72 @@ async def test_newer_owner_shuts_the_older_out(kafka, tp):
         with pytest.raises(FencedError, match=r"state\[1\]: epoch 0 is over"):
             await old.write(late)
         await new.write(outbox(new, tp, b"c"))
-        with pytest.raises(FencedError):
-            await old.renew([tp])
     assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, b"a", TERM_KEY, b"c"]
+
+
+async def test_zombie_cannot_renew(kafka, tp):
+    """A writer that was replaced and does not know it is refused its renewal, and its successor writes on."""
+    async with owner(kafka.bootstrap) as old, owner(kafka.bootstrap) as new:
+        await old.acquire([tp])
+        assert (await old.renew([tp]))[tp] == 1
+        await new.acquire([tp])
+        with pytest.raises(FencedError, match="later epoch"):
+            await old.renew([tp])
+        await new.write(outbox(new, tp, b"a"))
+        await new.renew([tp])
+        await new.write(outbox(new, tp, b"b"))
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, TERM_KEY, TERM_KEY, b"a", TERM_KEY, b"b"]
+
+
+async def test_term_nobody_confirmed_is_over(kafka, tp):
+    """A writer frozen for longer than brokers may remember its epoch writes and renews nothing, whatever they would say."""
+    now = [wall_ms() - 48 * HOUR_MS]  # brokers refuse records of the future
+    async with owner(kafka.bootstrap, clock=lambda: now[0]) as writer:
+        await writer.acquire([tp])
+        now[0] += 11 * HOUR_MS
+        await writer.write(outbox(writer, tp, b"a"))
+        now[0] += 11 * HOUR_MS
+        await writer.renew([tp])
+        late = outbox(writer, tp, b"b")
+        now[0] += 13 * HOUR_MS
+        with pytest.raises(FencedError, match="no broker confirmed epoch 1 for 13 h"):
+            await writer.write(late)
+        with pytest.raises(FencedError, match="no broker confirmed"):
+            await writer.renew([tp])
+        await writer.acquire([tp])
+        await writer.write(outbox(writer, tp, b"c"))
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, b"a", TERM_KEY, TERM_KEY, b"c"]
+
+
+FORGETFUL = {
+    "producer.id.expiration.ms": "3000",
+    "producer.id.expiration.check.interval.ms": "500",
+    "transactional.id.expiration.ms": "3000",
+    "transaction.remove.expired.transaction.cleanup.interval.ms": "500",
+}
+
+
+async def test_renewal_keeps_brokers_from_forgetting(topic_prefix):
+    """With brokers that forget within seconds, renewals keep both the zombie before and the owner itself refusable."""
+    async with own_kafka(FORGETFUL) as server:
+        tp = await topic(server.bootstrap, topic_prefix)
+        async with (
+            owner(server.bootstrap) as zombie,
+            owner(server.bootstrap) as held,
+            owner(server.bootstrap) as new,
+        ):
+            await zombie.acquire([tp])
+            await held.acquire([tp])
+            for _ in range(12):  # twice what either remembers, and nothing else is written
+                await held.renew([tp])
+                await asyncio.sleep(0.5)
+            with pytest.raises(FencedError, match="is over"):  # the leader remembers the partition's epoch
+                await zombie.write(outbox(zombie, tp, b"zombie"))
+            await new.acquire([tp])
+            with pytest.raises(FencedError, match="is over"):  # the coordinator remembers the partition's id
+                await held.write(outbox(held, tp, b"held"))
+            await new.write(outbox(new, tp, b"new"))
+        assert set(await keys_in(server.bootstrap, tp)) == {TERM_KEY, b"new"}
 
 
 async def test_outbox_keeps_the_term_it_was_made_in(kafka, tp):

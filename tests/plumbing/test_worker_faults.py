@@ -1,16 +1,13 @@
 """Two workers under faults: whatever is killed, stopped or frozen, no key may differ from a plain recount."""
 
 import asyncio
-import contextlib
 import random
 import signal
-from collections.abc import AsyncIterator
 
 import pytest
 
-from streams.servers.kafka import QUICK_FAULTS, KafkaServer
-from streams.servers.process import ServerUnavailableError
 from tests.plumbing.counting_run import Run, counting_run, until
+from tests.plumbing.own_kafka import own_kafka
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
 
@@ -155,18 +152,3 @@ async def test_stops_without_a_broker(topic_prefix, tmp_path):
         await asyncio.sleep(1)  # taken, but not committed
         await asyncio.to_thread(server.kill)
         assert await run.stop(child, signal.SIGTERM, timeout=10) != 0
-
-
-@contextlib.asynccontextmanager
-async def own_kafka() -> AsyncIterator[KafkaServer]:
-    """A broker of this test alone, as it will be killed."""
-    server = KafkaServer(properties=QUICK_FAULTS)
-    try:
-        await asyncio.to_thread(server.start)
-    except ServerUnavailableError as error:
-        server.close()
-        pytest.skip(str(error))
-    try:
-        yield server
-    finally:
-        await asyncio.to_thread(server.close)
