@@ -103,9 +103,9 @@ class Worker:
         self.registry = CollectorRegistry()
         self.producer = _producer(kafka)
         self.app = _faust_app(settings)
-        self.writer = FencedWriter(kafka.group, self.producer, kafka.write_deadline, clock)
+        self.writer = FencedWriter(kafka.group, outputs.all, self.producer, kafka.write_deadline, clock)
         self.table = StateTable(
-            self.app, topic=outputs.state, scores=outputs.scores, inputs=inputs,
+            self.app, topic=outputs.state, inputs=inputs,
             make=make, writer=self.writer, fail=self.fail,
         )  # fmt: skip
         self.app.tables.add(self.table)
@@ -114,7 +114,7 @@ class Worker:
             fetched_end=self._fetched_end, dead=scoring.totals.dead.total, fail=self.fail,
         )  # fmt: skip
         self.flush = Flush(
-            self.table, self.intake, self.writer, self.producer, inputs=inputs, outputs=outputs,
+            self.table, self.intake, self.writer, inputs=inputs, outputs=outputs,
             deadline=kafka.write_deadline, clock=clock, commit_offsets=self._commit_offsets,
             settled=self._is_settled, rejoin=self._rejoin, fail=self.fail,
         )  # fmt: skip

@@ -1,10 +1,10 @@
 """Writes that only the present owner of a partition gets through: producer epochs, without transactions.
 
-Every owned output partition has the transactional id `<group>-<topic>-<partition>`. Taking a partition over
-means asking the broker for the next epoch of that id and appending one ordinary record with it, the term
-record (key `TERM_KEY`). From that append on the leader refuses every batch of an older epoch, so the rows of
-a worker that was frozen, and does not know that it was replaced, never reach the log. No transaction is ever
-begun: there are no control markers, and a write costs what any `acks=all` write costs.
+Every partition number has the transactional id `<group>-<first topic>-<number>`. Taking it over means asking the
+broker for the next epoch of that id and appending one ordinary record with it, the term record (key `TERM_KEY`), to
+that partition of every output. From that append on the leader refuses every batch of an older epoch, so what a worker
+writes that was frozen, and does not know that it was replaced, never reaches the log. No transaction is ever begun:
+there are no control markers, and a write costs what any `acks=all` write costs.
 
 Brokers forget: the leader an epoch `producer.id.expiration.ms` (a day) after its last record, the coordinator an id
 `transactional.id.expiration.ms` (a week) after its last epoch. Hence `renew`, and a term that was not proven for half a
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer, codec
@@ -30,7 +30,7 @@ from streams.clock import Clock
 from streams.producer_ids import InitProducerId
 
 TERM_KEY: Final = b"\0term"
-"""Key of the record that opens a term; readers of a fenced topic skip keys that start with NUL."""
+"""Key of the record that opens a term; readers of the outputs skip keys that start with NUL."""
 
 _FENCED: Final = frozenset({47, 90})  # INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
 _TOO_LARGE: Final = frozenset({10, 18})  # MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE
@@ -68,11 +68,17 @@ class _Term:
         self.sequence = 0
 
 
+class _Grant(NamedTuple):
+    producer_id: int
+    epoch: int
+    proven_ms: int
+
+
 class _Batch(NamedTuple):
     term: _Term
     data: bytes
     records: int
-    first: bytes
+    first: bytes | None
     """Key of the first record; a batch larger than usual holds no other."""
 
 
@@ -88,10 +94,10 @@ class Outbox:
         self._producer = producer
         self._terms = terms
         self._open: dict[TP, Any] = {}
-        self._first: dict[TP, bytes] = {}
+        self._first: dict[TP, bytes | None] = {}
         self.batches: dict[TP, list[_Batch]] = {}
 
-    def put(self, tp: TP, records: Iterable[tuple[bytes, bytes | None]], timestamp: int) -> None:
+    def put(self, tp: TP, records: Iterable[tuple[bytes | None, bytes | None]], timestamp: int) -> None:
         """Add records (key, value) with one `timestamp` in ms. Raises FencedError if `tp` is not owned."""
         if tp not in self._terms:
             raise FencedError(f"{tp.topic}[{tp.partition}] is not owned")
@@ -107,7 +113,7 @@ class Outbox:
         for tp in list(self._open):
             self._finish(tp)
 
-    def _start(self, tp: TP, key: bytes, value: bytes | None, timestamp: int) -> Any:  # noqa: ANN401
+    def _start(self, tp: TP, key: bytes | None, value: bytes | None, timestamp: int) -> Any:  # noqa: ANN401
         """A batch with its first record, of whatever size: the broker decides what is too large, and says so."""
         builder = self._producer.create_batch()
         if builder.append(key=key, value=value, timestamp=timestamp) is None:
@@ -127,54 +133,72 @@ class Outbox:
 class FencedWriter:
     """Owns output partitions and writes to them; all calls of one partition must come one after the other."""
 
-    def __init__(self, group: str, producer: AIOKafkaProducer, deadline: float, clock: Clock) -> None:
-        """`producer` lends its connections and batch settings; `deadline` in seconds bounds every write."""
+    def __init__(
+        self, group: str, topics: Sequence[str], producer: AIOKafkaProducer, deadline: float, clock: Clock
+    ) -> None:
+        """`topics` are written to by partition number; `producer` lends its connections and batch settings.
+
+        `deadline` in seconds bounds every write.
+        """
         self.producer = producer
         self._client = producer.client
         self._group = group
+        self._topics = topics
         self._deadline = deadline
         self._clock = clock
         self._terms: dict[TP, _Term] = {}
 
     @property
-    def owned(self) -> frozenset[TP]:
-        """Partitions whose epoch this writer holds, as far as it knows."""
-        return frozenset(self._terms)
+    def owned(self) -> frozenset[int]:
+        """Partition numbers whose epoch this writer holds, as far as it knows."""
+        return frozenset(tp.partition for tp in self._terms)
 
     def outbox(self) -> Outbox:
         """An empty outbox for what is owned now."""
         return Outbox(self.producer, dict(self._terms))
 
-    async def acquire(self, tps: Collection[TP]) -> dict[TP, int]:
-        """Take partitions over; returns the offsets of their term records.
+    async def acquire(self, numbers: Collection[int]) -> dict[TP, int]:
+        """Take partition numbers over; returns the offsets of their term records, topic by topic.
 
         When it returns, no older owner can write any more, and whatever older owners wrote lies below those
         offsets. Raises KafkaError when the deadline passes.
         """
         until = time.monotonic() + self._deadline
-        terms = await asyncio.gather(*(self._next_term(tp, None, until) for tp in tps))
-        self._terms.update(zip(tps, terms, strict=True))
-        return await self._open_terms(tps)
+        grants = await asyncio.gather(*(self._next_epoch(n, None, until) for n in numbers))
+        for number, grant in zip(numbers, grants, strict=True):
+            self._terms |= self._new_terms(number, grant)
+        return await self._open_terms(numbers)
 
-    async def renew(self, tps: Collection[TP]) -> dict[TP, int]:
+    async def renew(self, numbers: Collection[int]) -> dict[TP, int]:
         """Go on with the next epoch of partitions, so that no broker forgets them; returns the new terms' offsets.
 
         What older outboxes hold is refused from then on. Raises FencedError if somebody else was given a
         later epoch, or might have been; KafkaError when the deadline passes.
         """
-        until, held = time.monotonic() + self._deadline, {tp: self._terms[tp] for tp in tps}
-        for tp, term in held.items():
-            self._expect_alive(tp, term)
-        terms = await asyncio.gather(*(self._next_term(tp, term, until) for tp, term in held.items()))
-        for (tp, before), term in zip(held.items(), terms, strict=True):
-            if self._terms.get(tp) is not before:
-                raise FencedError(f"{tp.topic}[{tp.partition}] was given up while it was renewed")
-            self._terms[tp] = term
-        return await self._open_terms(tps)
+        until, held = (
+            time.monotonic() + self._deadline,
+            {n: self._terms[TP(self._topics[0], n)] for n in numbers},
+        )
+        for number, term in held.items():
+            self._expect_alive(TP(self._topics[0], number), term)
+        grants = await asyncio.gather(*(self._next_epoch(n, term, until) for n, term in held.items()))
+        for (number, before), grant in zip(held.items(), grants, strict=True):
+            if self._terms.get(TP(self._topics[0], number)) is not before:
+                raise FencedError(f"partition {number} was given up while it was renewed")
+            self._terms |= self._new_terms(number, grant)
+        return await self._open_terms(numbers)
 
-    async def _open_terms(self, tps: Collection[TP]) -> dict[TP, int]:
+    def release(self, numbers: Iterable[int]) -> None:
+        """Forget partitions; outboxes made from now on refuse them."""
+        for tp in [TP(topic, number) for topic in self._topics for number in numbers]:
+            self._terms.pop(tp, None)
+
+    def _new_terms(self, number: int, grant: _Grant) -> dict[TP, _Term]:
+        return {TP(topic, number): _Term(*grant) for topic in self._topics}
+
+    async def _open_terms(self, numbers: Collection[int]) -> dict[TP, int]:
         outbox = self.outbox()
-        for tp in tps:
+        for tp in [TP(topic, number) for topic in self._topics for number in numbers]:
             outbox.put(tp, [(TERM_KEY, b"%d" % self._terms[tp].epoch)], self._clock())
         return await self.write(outbox)
 
@@ -185,11 +209,6 @@ class FencedWriter:
             raise FencedError(
                 f"{tp.topic}[{tp.partition}]: no broker confirmed epoch {term.epoch} for {hours:.0f} h"
             )
-
-    def release(self, tps: Iterable[TP]) -> None:
-        """Forget partitions; outboxes made from now on refuse them."""
-        for tp in tps:
-            self._terms.pop(tp, None)
 
     async def write(self, outbox: Outbox) -> dict[TP, int]:
         """Write what the outbox holds, in order within each partition; returns the last offset of each.
@@ -276,9 +295,9 @@ class FencedWriter:
         await asyncio.wait([update], timeout=2.0)
         await asyncio.sleep(_BACKOFF_S)
 
-    async def _next_term(self, tp: TP, held: _Term | None, until: float) -> _Term:
+    async def _next_epoch(self, number: int, held: _Term | None, until: float) -> _Grant:
         """The next epoch: of whoever has it, or of `held` if that is the latest one given."""
-        transactional_id = f"{self._group}-{tp.topic}-{tp.partition}"
+        transactional_id = f"{self._group}-{self._topics[0]}-{number}"
         request = InitProducerId(transactional_id)
         if held is not None:
             request = InitProducerId(transactional_id, held.producer_id, held.epoch)
@@ -290,7 +309,7 @@ class FencedWriter:
                     raise kafka_errors.KafkaTimeoutError(f"epoch of {transactional_id}: {error!r}") from error
             await asyncio.sleep(_BACKOFF_S)
 
-    async def _init_producer_id(self, transactional_id: str, request: InitProducerId) -> _Term:
+    async def _init_producer_id(self, transactional_id: str, request: InitProducerId) -> _Grant:
         asked = self._clock()
         node = await self._client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
         answer = await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
@@ -298,7 +317,7 @@ class FencedWriter:
             raise FencedError(f"{transactional_id}: somebody else has a later epoch")
         if answer.error_code:
             raise kafka_errors.for_code(answer.error_code)(transactional_id)
-        return _Term(answer.producer_id, answer.producer_epoch, asked)
+        return _Grant(answer.producer_id, answer.producer_epoch, asked)
 
 
 def _refusal(tp: TP, batch: _Batch, code: int) -> str:

@@ -33,6 +33,7 @@ from streams.clock import wall_ms
 from streams.kafka_clients import client_arguments
 from streams.notifier_metrics import Metrics, cause
 from streams.settings import Settings
+from streams.topics import is_own
 
 MAX_IN_FLIGHT: Final = 2048
 """Alerts of one sink between fetch and fate; those that wait for their group are among them."""
@@ -179,6 +180,9 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
     def _start(self, partition: TopicPartition, prefix: Prefix, record: ConsumerRecord) -> None:
         prefix.start(record.offset)
+        if is_own(record.key):
+            prefix.finish(record.offset)
+            return
         task = asyncio.create_task(self._handle(prefix, record))
         self._tasks[task] = partition
         task.add_done_callback(self._ended)

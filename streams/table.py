@@ -24,6 +24,7 @@ from faust.types import TP, EventT, TopicT
 
 from streams.fence import FencedWriter
 from streams.fetch import Record, RecordBlock
+from streams.topics import is_own
 
 Fail = Callable[[BaseException], None]
 """Reports an error that must end the worker; the first one wins."""
@@ -106,12 +107,11 @@ class StateTable(faust.Table[bytes, bytes]):
     logger = logging.getLogger("faust.worker")  # or its life cycle is logged as ours
 
     def __init__(
-        self, app: faust.App, *, topic: str, scores: str, inputs: Sequence[str],
+        self, app: faust.App, *, topic: str, inputs: Sequence[str],
         make: Callable[[int], Partition], writer: FencedWriter, fail: Fail,
     ) -> None:  # fmt: skip
-        """Names are full topic names; `make` builds the empty state of a partition number."""
+        """Full topic names; `make` builds the empty state of a partition number."""
         self._topic = topic
-        self._scores = scores
         self._inputs = inputs
         self._make = make
         self._writer = writer
@@ -193,11 +193,10 @@ class StateTable(faust.Table[bytes, bytes]):
         self.fresh.discard(number)
         self._position.pop(number, None)
         self._term.pop(number, None)
-        self._writer.release([TP(self._topic, number), TP(self._scores, number)])
+        self._writer.release([number])
 
     async def _take_over(self, owned: Iterable[int]) -> None:
-        wanted = {TP(topic, number) for topic in (self._topic, self._scores) for number in owned}
-        terms = await self._writer.acquire(sorted(wanted - self._writer.owned))
+        terms = await self._writer.acquire(sorted(set(owned) - self._writer.owned))
         self._term |= {tp.partition: offset for tp, offset in terms.items() if tp.topic == self._topic}
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
@@ -218,7 +217,7 @@ class StateTable(faust.Table[bytes, bytes]):
             raise RuntimeError(
                 f"recovery of {block.tp} lost the rows from {position + 1} to {block.begin - 1}"
             )
-        rows = [(r.key, r.value) for r in block.records if r.key is not None and r.key[:1] != b"\0"]
+        rows = [(r.key, r.value) for r in block.records if r.key is not None and not is_own(r.key)]
         self.states[number].restore(rows)
         self._position[number] = block.end - 1
         self.rows_restored += len(rows)

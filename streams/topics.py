@@ -23,6 +23,11 @@ ROW_BYTES: Final = 8 << 20
 """Largest batch `state` has to take, compressed: a row is one record, and managed clusters allow no more."""
 
 
+def is_own(key: bytes | None) -> bool:
+    """Whether a record of an output is one of the engine's own (it opens a term): every reader skips those."""
+    return key is not None and key.startswith(b"\0")
+
+
 class Purpose(StrEnum):
     """What a topic is for; decides its configuration and how strictly it is checked."""
 

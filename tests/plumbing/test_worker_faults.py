@@ -9,6 +9,7 @@ import pytest
 from tests.plumbing.counting_run import Run, counting_run, until
 from tests.plumbing.own_kafka import own_kafka
 
+OUTPUTS = ("state", "scores", "alerts", "dead-letters")
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
 
 
@@ -41,27 +42,29 @@ async def test_kill_and_terminate_mid_stream(kafka, topic_prefix, tmp_path, seed
         await assert_exact(run)
 
 
-@pytest.mark.parametrize("seed", [21])
-async def test_frozen_owner_is_refused(kafka, topic_prefix, tmp_path, seed):
-    """A worker frozen between encoding and writing, thawed when all is done by the other, writes nothing."""
+@pytest.mark.parametrize(("seed", "topic"), [(21, "state"), (22, "alerts")])
+async def test_frozen_owner_is_refused(kafka, topic_prefix, tmp_path, seed, topic):
+    """A worker frozen between encoding and writing, thawed when all is done by the other, writes nothing to any output."""
     print("seed", seed)
     async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
         frozen = run.start()
         await run.ready(frozen)
         await run.produce(3_000, seed)
         await run.finished()
-        (tmp_path / f"freeze.{frozen.process.pid}").touch()
+        (tmp_path / f"freeze.{frozen.process.pid}").write_text(topic)
         await run.produce(3_000, seed + 1)
         await until(lambda: frozen.stopped, 10, run.logs)
         other = run.start()
         await run.finished()
         await run.ready(other)
-        before = await run.read("state")
+        before = [await run.read(name) for name in OUTPUTS]
         frozen.process.send_signal(signal.SIGCONT)
         await until(lambda: "write was refused" in frozen.log.read_text(), 15, run.logs)
         await asyncio.gather(run.ready(frozen), run.ready(other))
-        after = await run.read("state")
-        assert {p: len(rs) for p, rs in after.items()} == {p: len(rs) for p, rs in before.items()}
+        after = [await run.read(name) for name in OUTPUTS]
+        assert [{p: len(rs) for p, rs in each.items()} for each in after] == [
+            {p: len(rs) for p, rs in each.items()} for each in before
+        ]
         await run.produce(2_000, seed + 2)
         await assert_exact(run)
 
