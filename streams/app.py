@@ -21,8 +21,9 @@ from scoring.events import SOURCES
 from streams.clock import Clock, wall_ms
 from streams.fence import FencedWriter, compress_fast
 from streams.fetch import RecordBlock
+from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush, Outputs
-from streams.intake import FetchedEnd, Intake
+from streams.intake import Intake
 from streams.kafka_clients import client_arguments
 from streams.metrics import Totals, WorkerCollector
 from streams.probes import Readiness
@@ -109,16 +110,19 @@ class Worker:
             make=make, writer=self.writer, fail=self.fail,
         )  # fmt: skip
         self.app.tables.add(self.table)
+        ends = FetchedEnds(clock)
         self.intake = Intake(
             self.table, inputs, settings.engine, clock=clock, stale_ms=max(1000, 4 * kafka.fetch_wait_ms),
-            fetched_end=self._fetched_end, dead=scoring.totals.dead.total, fail=self.fail,
+            fetched_end=ends.get, dead=scoring.totals.dead.total, fail=self.fail,
         )  # fmt: skip
         self.flush = Flush(
             self.table, self.intake, self.writer, inputs=inputs, outputs=outputs,
             deadline=kafka.write_deadline, clock=clock, commit_offsets=self._commit_offsets,
             settled=self._is_settled, rejoin=self._rejoin, fail=self.fail,
         )  # fmt: skip
-        cast("Transport", self.app.transport).wire(self.intake, self.flush, kafka.fetch_wait_ms, self.fail)
+        cast("Transport", self.app.transport).wire(
+            self.intake, self.flush, ends, kafka.fetch_wait_ms, self.fail
+        )
         self._add_agent(inputs)
         self._tasks: list[asyncio.Task[None]] = []
         self._settled = False
@@ -184,9 +188,6 @@ class Worker:
     def _is_settled(self) -> bool:
         waiting = self.app.rebalancing or self.app.in_recovery or self.table.generation is None
         return not waiting and not self.table.fresh
-
-    def _fetched_end(self, tp: TP) -> FetchedEnd | None:
-        return self.consumer.thread.fetched_end(tp)
 
     async def _commit_offsets(self, positions: Mapping[TP, OffsetAndMetadata]) -> bool:
         return await self.consumer.commit_positions(positions)

@@ -21,8 +21,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.fetch import RecordBlock, fetch
+from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush
-from streams.intake import FetchedEnd, Intake, LogBehindError
+from streams.intake import Intake, LogBehindError
 from streams.table import Fail
 
 _SLICE: Final = 2_000
@@ -43,6 +44,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = cast("Transport", self.transport).fetch_wait_ms  # Faust: always 1500
         consumer._fetch_min_bytes = _MIN_FETCH_BYTES
         consumer._isolation_level = "read_committed"  # events of an aborted transaction never happened
+        cast("Transport", self.transport).ends.listen(consumer._client)
         return consumer
 
     async def _fetch_records(
@@ -77,16 +79,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             coordinator.fetch_committed_offsets, [KafkaTP(*tp) for tp in partitions]
         )
         return {TP(tp.topic, tp.partition): position for tp, position in found.items()}
-
-    def fetched_end(self, tp: TP) -> FetchedEnd | None:
-        """What the last fetch answer said about a partition; None before the first one."""
-        subscription = self._consumer._subscription.subscription if self._consumer else None
-        assignment = subscription.assignment if subscription else None
-        state = assignment.state_value(KafkaTP(*tp)) if assignment else None
-        if state is None or state.highwater is None:
-            return None
-        stable = state.lso if state.lso is not None and state.lso >= 0 else state.highwater
-        return FetchedEnd(stable, state.timestamp)
 
     def rejoin(self) -> None:
         """Ask the group for a new assignment."""
@@ -205,9 +197,10 @@ class Transport(driver.Transport):
 
     Consumer = Consumer
 
-    def wire(self, intake: Intake, flush: Flush, fetch_wait_ms: int, fail: Fail) -> None:
+    def wire(self, intake: Intake, flush: Flush, ends: FetchedEnds, fetch_wait_ms: int, fail: Fail) -> None:
         """Hand over what the consumer needs; before the app is started."""
         self.intake = intake
+        self.ends = ends
         self.flush = flush
         self.fetch_wait_ms = fetch_wait_ms
         self.fail = fail
