@@ -125,6 +125,7 @@ class Worker:
         )
         self._add_agent(inputs)
         self._tasks: list[asyncio.Task[None]] = []
+        self._connected = False
         self._settled = False
         self._settled_at: float | None = None
         self.registry.register(
@@ -142,6 +143,7 @@ class Worker:
     async def start(self) -> None:
         """Connect and join the group; returns when the first recovery is over."""
         await self.producer.start()
+        self._connected = True
         self._tasks = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._publish_scores())]
         for task in self._tasks:
             task.add_done_callback(self._on_task_done)
@@ -153,9 +155,15 @@ class Worker:
         self.halt.fail(error)
 
     async def drain(self) -> bool:
-        """Take no more, flush and commit what was folded; False if something could not be written."""
+        """Take no more, flush and commit what was folded; False if something could not be written.
+
+        Also if nothing was left to write and no broker answers: nobody knows then what became of the rest.
+        """
         self.intake.closed = True
-        return not self.halt.reason and await self.flush.commit(last=True)
+        if not self._connected:  # nothing was taken yet
+            return not self.halt.reason
+        done = not self.halt.reason and await self.flush.commit(last=True)
+        return done and bool(await self.producer.client.force_metadata_update())
 
     async def leave(self) -> None:
         """Leave the group, so that others take over at once."""

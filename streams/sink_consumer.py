@@ -21,7 +21,7 @@ from aiokafka import (
     ConsumerRecord,
     TopicPartition,
 )
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from alerts.delivery import HOUR_MS, Deliverer, DeliveryLog
 from alerts.model import Alert, decode_alert
@@ -112,7 +112,8 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         """Delivers until `stop`; then what is under way gets DRAIN_S seconds, and the prefix is committed.
 
         Raises:
-            KafkaError: A dead letter could not be written; nothing from there on is committed.
+            KafkaError: A dead letter could not be written, nothing from there on is committed; or no broker answers
+                at the end, so nobody knows what is.
         """
         self._consumer.subscribe([f"{self._settings.topic_prefix}alerts"], listener=self)
         try:
@@ -120,13 +121,24 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             while not stop.is_set() and self._failure is None:
                 await self._step()
             await self._settle(self._prefixes.keys())
+            await self._expect_broker()
         finally:
             for task in self._tasks:
                 task.cancel()
             await self._deliverer.close()
-            await self._consumer.stop()
+            # without a broker it may raise CancelledError, in whose place nobody would see the failure
+            await asyncio.gather(self._consumer.stop(), return_exceptions=True)
         if self._failure:
             raise self._failure
+
+    async def _expect_broker(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._consumer.topics()
+        except (KafkaError, TimeoutError) as error:
+            raise KafkaConnectionError(
+                "no broker answers: what was sent is known, what is committed is not"
+            ) from error
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Finishes or abandons what is under way; what is abandoned is read again by the next owner."""

@@ -155,3 +155,55 @@ async def test_stops_without_a_broker(topic_prefix, tmp_path):
         await asyncio.sleep(1)  # taken, but not committed
         await asyncio.to_thread(server.kill)
         assert await run.stop(child, signal.SIGTERM, timeout=10) != 0
+
+
+async def test_says_that_the_broker_is_gone_although_all_is_committed(topic_prefix, tmp_path):
+    """With everything committed and the broker gone, SIGTERM ends a worker within 10 s, and not with 0."""
+    async with own_kafka() as server, counting_run(server.bootstrap, topic_prefix, tmp_path) as run:
+        child = run.start()
+        await run.ready(child)
+        await run.produce(500, seed=62)
+        await run.finished()
+        await asyncio.to_thread(server.kill)
+        assert await run.stop(child, signal.SIGTERM, timeout=10) == 1, run.logs()
+
+
+async def test_ends_in_time_although_the_broker_is_frozen(topic_prefix, tmp_path):
+    """With a broker that keeps its connections and answers nothing, SIGTERM ends a worker within 10 s, and not with 0."""
+    async with own_kafka() as server, counting_run(server.bootstrap, topic_prefix, tmp_path) as run:
+        child = run.start()
+        await run.ready(child)
+        await run.produce(500, seed=63)
+        await run.finished()
+        await asyncio.to_thread(server.pause)
+        try:
+            assert await run.stop(child, signal.SIGTERM, timeout=10) == 1, run.logs()
+        finally:
+            await asyncio.to_thread(server.resume)
+
+
+async def test_ends_in_time_although_the_loop_hangs(kafka, topic_prefix, tmp_path):
+    """With an event loop that does not turn any more, SIGTERM ends a worker within 10 s, not with 0, saying where it hung."""
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        child = run.start()
+        await run.ready(child)
+        await run.produce_text([b"hang"])
+        await until(lambda: child.get("/live")[0] == 0, 20)
+        assert await run.stop(child, signal.SIGTERM, timeout=10) == 1, run.logs()
+        assert "in feed" in child.log.read_text()
+
+
+async def test_drains_under_load(kafka, topic_prefix, tmp_path):
+    """SIGTERM while events pour in ends a worker with 0 in time, and what it took is committed; the next one reads on."""
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path, keys=20_000) as run:
+        await run.produce(40_000, seed=71)
+        child = run.start()
+        await run.ready(child)
+        feeding = asyncio.create_task(run.produce(20_000, seed=72))
+        await asyncio.sleep(1)
+        assert await run.stop(child, signal.SIGTERM, timeout=7) == 0, run.logs()
+        await feeding
+        taken = sum(offset for offset, _ in (await run.committed()).values())
+        assert 0 < taken < 60_000
+        run.start()
+        await assert_exact(run)
