@@ -40,7 +40,7 @@ class Partition(Protocol):
         """The greatest offset of a source in the fences of the restored rows; -1 if there is none."""
 
     def resume(self, source: int, metadata: str) -> None:
-        """The metadata committed with the offset of a source, empty if there was none."""
+        """The metadata committed with the offset of a source, empty if there was none; raises if it cannot be read."""
 
     def takeover(self) -> None:
         """Recovery is over; called once, before the first feed."""

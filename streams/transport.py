@@ -8,8 +8,9 @@ here is guarded by tests/contract/test_overrides.py; Faust and aiokafka are pinn
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 import structlog
@@ -23,7 +24,7 @@ from faust.types import TP, ConsumerMessage
 from streams.fetch import RecordBlock, fetch
 from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush
-from streams.intake import Intake, LogBehindError
+from streams.intake import Intake
 from streams.table import Fail
 
 _SLICE: Final = 2_000
@@ -167,14 +168,21 @@ class Consumer(driver.Consumer):
             committed = await self._thread.committed(partitions)
             earliest = await self.earliest_offsets(*partitions)
             ends = await self.highwaters(*partitions)
-            try:
+            with self._refusal_ends_the_worker():
                 starts = intake.start_positions(committed, earliest, ends)
-            except LogBehindError as error:
-                self._wiring.fail(error)
-                raise
             await self.seek_wait(starts)
-            intake.resume(starts, committed)
+            with self._refusal_ends_the_worker():
+                intake.resume(starts, committed)
         intake.missed = False
+
+    @contextlib.contextmanager
+    def _refusal_ends_the_worker(self) -> Iterator[None]:
+        """Faust logs what is raised here and may go on; the log or the metadata is not what can be worked with."""
+        try:
+            yield
+        except Exception as error:
+            self._wiring.fail(error)
+            raise
 
     # -- committing
 

@@ -17,8 +17,10 @@ from typing import Any, Final
 import structlog
 from aiokafka.errors import KafkaError
 
+from scoring.row import RowVersionError
 from streams import logs, topics
 from streams.app import Worker, create_worker
+from streams.clock_metadata import MetadataError
 from streams.deadline import Deadline, hear
 from streams.intake import LogBehindError
 from streams.probes import ProbeServer
@@ -62,6 +64,10 @@ def run(settings: Settings, create: Callable[[Settings], Worker] = create_worker
     return code
 
 
+_ENVIRONMENT: Final = (TopicsError, LogBehindError, MetadataError, RowVersionError, KafkaError, OSError)
+"""Reasons to stop that no start of the same release changes, or that lie outside the program."""
+
+
 async def _serve(settings: Settings, create: Callable[[Settings], Worker]) -> int:
     worker, deadline = create(settings), Deadline(DEADLINE_S)
     hear((signal.SIGTERM, signal.SIGINT), deadline, lambda number: _on_signal(worker, number))
@@ -75,7 +81,7 @@ async def _serve(settings: Settings, create: Callable[[Settings], Worker]) -> in
     clean = await _stop(worker)
     for task in (starting, watching):
         task.cancel()
-    if isinstance(worker.halt.reason, (TopicsError, LogBehindError, KafkaError, OSError)):
+    if isinstance(worker.halt.reason, _ENVIRONMENT):
         return Exit.ENVIRONMENT
     return Exit.OK if clean else Exit.FAILED
 
