@@ -294,6 +294,7 @@ def _faust_app(settings: Settings) -> WorkerApp:
         kafka.group,
         broker=[f"accountpulse://{address.strip()}" for address in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),
+        consumer_group_instance_id=kafka.instance_id,
         broker_session_timeout=kafka.session_timeout,
         broker_heartbeat_interval=kafka.heartbeat_interval,
         broker_request_timeout=max(kafka.request_timeout, kafka.session_timeout),

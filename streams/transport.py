@@ -25,6 +25,7 @@ from streams.fetch import RecordBlock, fetch
 from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush
 from streams.intake import Intake
+from streams.static_member import keep_name
 from streams.table import Fail
 
 _SLICE: Final = 2_000
@@ -46,7 +47,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_min_bytes = _MIN_FETCH_BYTES
         consumer._isolation_level = "read_committed"  # events of an aborted transaction never happened
         cast("Transport", self.transport).ends.listen(consumer._client)
+        if consumer._group_instance_id:
+            keep_name(consumer._client, consumer._group_instance_id, self._fail)
         return consumer
+
+    def _fail(self, error: BaseException) -> None:
+        self.parent_loop.call_soon_threadsafe(cast("Transport", self.transport).fail, error)
 
     async def _fetch_records(
         self,
@@ -86,7 +92,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
 
     async def leave(self) -> None:
-        """Leave the group at once, so that others need not wait for the session to time out."""
+        """Leave the group at once, so that others need not wait for the session to time out.
+
+        A worker with a name stays in it, so that it finds its partitions when it is back within the session.
+        """
         if self._consumer is not None:
             await self.call_thread(self._consumer.stop)
 

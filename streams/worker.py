@@ -25,6 +25,7 @@ from streams.deadline import Deadline, hear
 from streams.intake import LogBehindError
 from streams.probes import ProbeServer
 from streams.settings import Settings
+from streams.static_member import InstanceTakenError
 
 DRAIN_S: Final = 5.0
 """Time for the last flush and commit."""
@@ -64,7 +65,15 @@ def run(settings: Settings, create: Callable[[Settings], Worker] = create_worker
     return code
 
 
-_ENVIRONMENT: Final = (TopicsError, LogBehindError, MetadataError, RowVersionError, KafkaError, OSError)
+_ENVIRONMENT: Final = (
+    TopicsError,
+    LogBehindError,
+    MetadataError,
+    RowVersionError,
+    InstanceTakenError,
+    KafkaError,
+    OSError,
+)
 """Reasons to stop that no start of the same release changes, or that lie outside the program."""
 
 
