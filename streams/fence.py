@@ -163,11 +163,18 @@ class FencedWriter:
         When it returns, no older owner can write any more, and whatever older owners wrote lies below those
         offsets. Raises KafkaError when the deadline passes.
         """
-        until = time.monotonic() + self._deadline
-        grants = await asyncio.gather(*(self._next_epoch(n, None, until) for n in numbers))
-        for number, grant in zip(numbers, grants, strict=True):
-            self._terms |= self._new_terms(number, grant)
-        return await self._open_terms(numbers)
+        until, offsets, left = time.monotonic() + self._deadline, dict[TP, int](), list(numbers)
+        while (
+            left
+        ):  # once; again for those whose term was appended by a try that got no answer, who knows where
+            grants = await asyncio.gather(*(self._next_epoch(n, None, until) for n in left))
+            for number, grant in zip(left, grants, strict=True):
+                self._terms |= self._new_terms(number, grant)
+            offsets |= await self._open_terms(left)
+            left = [number for number in left if TP(self._topics[0], number) not in offsets]
+            if left and time.monotonic() > until:
+                raise kafka_errors.KafkaTimeoutError(f"the terms of {left} lie nobody knows where")
+        return offsets
 
     async def renew(self, numbers: Collection[int]) -> dict[TP, int]:
         """Go on with the next epoch of partitions, so that no broker forgets them; returns the new terms' offsets.
@@ -211,7 +218,7 @@ class FencedWriter:
             )
 
     async def write(self, outbox: Outbox) -> dict[TP, int]:
-        """Write what the outbox holds, in order within each partition; returns the last offset of each.
+        """Write what the outbox holds, in order within each partition; returns the last offset of each, if it is known.
 
         Identical bytes are sent again until they are acknowledged. Raises FencedError, or KafkaError when the
         deadline passes or the broker refuses for good; it is unknown then which batches were appended.
@@ -280,7 +287,10 @@ class FencedWriter:
                 if error is kafka_errors.NoError:
                     last[tp], batch.term.proven_ms = offset + batch.records - 1, asked
                     del todo[tp]
-                elif error is kafka_errors.DuplicateSequenceNumber:  # an earlier try was appended after all
+                elif (
+                    error is kafka_errors.DuplicateSequenceNumber
+                ):  # an earlier try was appended, at an unknown offset
+                    batch.term.proven_ms = asked
                     del todo[tp]
                 elif code in _FENCED:
                     raise FencedError(f"{topic}[{partition}]: epoch {batch.term.epoch} is over")

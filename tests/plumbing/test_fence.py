@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import DuplicateSequenceNumber, MessageSizeTooLargeError
+from aiokafka.protocol.produce import ProduceRequest
 from faust.types import TP
 
 from streams import topics
@@ -201,3 +203,29 @@ async def test_row_larger_than_the_topic_takes_is_named(kafka, tp):
         box.put(tp, [(b"a", b"1"), (b"huge", os.urandom(ROW_BYTES + 1))], wall_ms())
         with pytest.raises(MessageSizeTooLargeError, match=r"bytes.*1 record.*b'huge'.*max.message.bytes"):
             await writer.write(box)
+
+
+async def test_term_that_was_appended_unanswered_is_taken_again(kafka, tp, monkeypatch):
+    """When the broker only says that the term record is there already, the next term is taken, whose place is known."""
+    async with owner(kafka.bootstrap, tp) as writer:
+        send, said = writer._client.send, []
+
+        async def forgetting(node, request, **options):
+            answer = await send(node, request, **options)
+            if isinstance(request, ProduceRequest) and not said:
+                said.append(answer)
+                topics = [
+                    (
+                        topic,
+                        [(number, DuplicateSequenceNumber.errno, -1, *more) for number, _, _, *more in parts],
+                    )
+                    for topic, parts in answer.topics
+                ]
+                return SimpleNamespace(topics=topics)
+            return answer
+
+        monkeypatch.setattr(writer._client, "send", forgetting)
+        assert (await writer.acquire([tp.partition]))[tp] == 1
+        await writer.write(outbox(writer, tp, b"a"))
+    assert said
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, TERM_KEY, b"a"]
