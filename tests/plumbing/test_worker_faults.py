@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.plumbing.counting_run import Run, counting_run, until
+from tests.plumbing.counting_run import PARTITIONS, Run, counting_run, until
 from tests.plumbing.own_kafka import own_kafka
 
 OUTPUTS = ("state", "scores", "alerts", "dead-letters")
@@ -86,6 +86,23 @@ async def test_freeze_at_random_moments(kafka, topic_prefix, tmp_path, seed):
             await feeding
             victim.process.send_signal(signal.SIGCONT)
             await asyncio.sleep(chance.uniform(0.5, 5.0))
+        await assert_exact(run)
+
+
+@pytest.mark.parametrize("seed", [35])
+async def test_frozen_without_a_successor_keeps_its_state(kafka, topic_prefix, tmp_path, seed):
+    """A lone worker frozen for longer than its session recovers nothing when it is thawed, and no key differs."""
+    print("seed", seed)
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        worker = run.start()
+        await run.ready(worker)
+        await run.produce(3_000, seed)
+        await asyncio.sleep(0.2)  # some of it is folded and not written
+        worker.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(run.session * 1.6)
+        await run.produce(3_000, seed + 1)
+        worker.process.send_signal(signal.SIGCONT)
+        await until(lambda: worker.log.read_text().count("state kept") == PARTITIONS, 30, run.logs)
         await assert_exact(run)
 
 
