@@ -107,7 +107,7 @@ class OverrideState(Struct, array_like=True):
 
 
 class Held(Struct, array_like=True):
-    """An event that was taken but counts from a later tick, as it came.
+    """An event that was taken but counts from a later tick: JSON that folds as the event does.
 
     Part of the row, because the fence has passed it.
     """

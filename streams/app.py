@@ -13,6 +13,7 @@ import faust
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import TopicPartition as KafkaTP
 from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 from prometheus_client import CollectorRegistry
@@ -21,9 +22,10 @@ from scoring.events import SOURCES
 from streams.clock import Clock, wall_ms
 from streams.fence import FencedWriter, compress_fast
 from streams.fetch import RecordBlock
+from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush, Outputs
-from streams.intake import FetchedEnd, Intake
-from streams.kafka_clients import client_arguments
+from streams.intake import Intake
+from streams.kafka_clients import client_arguments, committed_offsets
 from streams.metrics import Totals, WorkerCollector
 from streams.probes import Readiness
 from streams.settings import Kafka, Settings
@@ -101,28 +103,33 @@ class Worker:
         outputs = Outputs(*(prefix + name for name in ("state", "scores", "alerts", "dead-letters")))
         compress_fast()
         self.settings = settings
+        self._make, self._inputs = make, inputs
         self.halt = Halt()
         self.registry = CollectorRegistry()
         self.producer = _producer(kafka)
         self.app = _faust_app(settings)
-        self.writer = FencedWriter(kafka.group, self.producer, kafka.write_deadline, clock)
+        self.writer = FencedWriter(kafka.group, outputs.all, self.producer, kafka.write_deadline, clock)
         self.table = StateTable(
-            self.app, topic=outputs.state, scores=outputs.scores, inputs=inputs,
+            self.app, topic=outputs.state, inputs=inputs,
             make=make, writer=self.writer, fail=self.fail,
         )  # fmt: skip
         self.app.tables.add(self.table)
+        ends = FetchedEnds(clock)
         self.intake = Intake(
             self.table, inputs, settings.engine, clock=clock, stale_ms=max(1000, 4 * kafka.fetch_wait_ms),
-            fetched_end=self._fetched_end, dead=scoring.totals.dead.total, fail=self.fail,
+            fetched_end=ends.get, dead=scoring.totals.dead.total, fail=self.fail,
         )  # fmt: skip
         self.flush = Flush(
-            self.table, self.intake, self.writer, self.producer, inputs=inputs, outputs=outputs,
+            self.table, self.intake, self.writer, inputs=inputs, outputs=outputs,
             deadline=kafka.write_deadline, clock=clock, commit_offsets=self._commit_offsets,
             settled=self._is_settled, rejoin=self._rejoin, fail=self.fail,
         )  # fmt: skip
-        cast("Transport", self.app.transport).wire(self.intake, self.flush, kafka.fetch_wait_ms, self.fail)
+        cast("Transport", self.app.transport).wire(
+            self.intake, self.flush, ends, kafka.fetch_wait_ms, self.fail
+        )
         self._add_agent(inputs)
         self._tasks: list[asyncio.Task[None]] = []
+        self._connected = False
         self._settled = False
         self._settled_at: float | None = None
         self.registry.register(
@@ -138,12 +145,28 @@ class Worker:
         return cast("Consumer", self.app.consumer)
 
     async def start(self) -> None:
-        """Connect and join the group; returns when the first recovery is over."""
+        """Connect and join the group; returns when the first recovery is over.
+
+        Raises what the states raise about metadata that they cannot read, before anybody in the group notices.
+        """
+        await self._expect_readable()
         await self.producer.start()
+        self._connected = True
         self._tasks = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._publish_scores())]
         for task in self._tasks:
             task.add_done_callback(self._on_task_done)
         await self.app.start()
+
+    async def _expect_readable(self) -> None:
+        """Let empty states look at what the group committed: a release that is too old must not join it, and leave."""
+        kafka = self.settings.kafka
+        tps = [KafkaTP(topic, number) for number in range(kafka.partitions) for topic in self._inputs]
+        committed = await committed_offsets(kafka, tps)
+        for number in range(kafka.partitions):
+            state = self._make(number)
+            for source, topic in enumerate(self._inputs):
+                position = committed.get(KafkaTP(topic, number))
+                state.resume(source, position.metadata if position else "")
 
     def fail(self, error: BaseException) -> None:
         """Stop because of an error; nothing is flushed from this moment on."""
@@ -151,9 +174,15 @@ class Worker:
         self.halt.fail(error)
 
     async def drain(self) -> bool:
-        """Take no more, flush and commit what was folded; False if something could not be written."""
+        """Take no more, flush and commit what was folded; False if something could not be written.
+
+        Also if nothing was left to write and no broker answers: nobody knows then what became of the rest.
+        """
         self.intake.closed = True
-        return not self.halt.reason and await self.flush.commit(last=True)
+        if not self._connected:  # nothing was taken yet
+            return not self.halt.reason
+        done = not self.halt.reason and await self.flush.commit(last=True)
+        return done and bool(await self.producer.client.force_metadata_update())
 
     async def leave(self) -> None:
         """Leave the group, so that others take over at once."""
@@ -186,9 +215,6 @@ class Worker:
     def _is_settled(self) -> bool:
         waiting = self.app.rebalancing or self.app.in_recovery or self.table.generation is None
         return not waiting and not self.table.fresh
-
-    def _fetched_end(self, tp: TP) -> FetchedEnd | None:
-        return self.consumer.thread.fetched_end(tp)
 
     async def _commit_offsets(self, positions: Mapping[TP, OffsetAndMetadata]) -> bool:
         return await self.consumer.commit_positions(positions)
@@ -274,6 +300,7 @@ def _faust_app(settings: Settings) -> WorkerApp:
         kafka.group,
         broker=[f"accountpulse://{address.strip()}" for address in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),
+        consumer_group_instance_id=kafka.instance_id,
         broker_session_timeout=kafka.session_timeout,
         broker_heartbeat_interval=kafka.heartbeat_interval,
         broker_request_timeout=max(kafka.request_timeout, kafka.session_timeout),

@@ -11,13 +11,15 @@ from msgspec import Struct
 
 MAX_VALUE_BYTES: Final = 64 << 10
 """Longer values are cut."""
+MAX_TEXT: Final = 1024
+"""Characters of a detail and of a key: a dead letter of any record fits into its topic."""
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One rejected record: where it was, why it was rejected, and what it said.
 
     `timestamp` is the record's Kafka timestamp in milliseconds UTC; `key` is None if it was missing or is not
-    UTF-8; `value` is None for a tombstone.
+    UTF-8; `value` is None for a tombstone. Long keys and details are cut.
     """
 
     topic: str
@@ -52,7 +54,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
             offset=offset,
             timestamp=timestamp,
             reason=reason,
-            detail=detail,
+            detail=detail[:MAX_TEXT],
             key=_key(key),
             value=text,
             encoding=encoding,
@@ -61,15 +63,20 @@ class DeadLetter(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 encode: Final = msgspec.json.Encoder().encode
-"""A DeadLetter to the value of its record; the record's key is that of the rejected record."""
+"""A DeadLetter to the value of its record; the record's key is `record_key` of the rejected record."""
 
 decode: Final = msgspec.json.Decoder(DeadLetter).decode
 """The value of a record to a DeadLetter; raises msgspec.DecodeError."""
 
 
+def record_key(key: bytes | None) -> bytes | None:
+    """Key of the dead letter's own record: that of the rejected record, none if it is longer than any account id."""
+    return None if key is None or len(key) > MAX_TEXT else key
+
+
 def _key(key: bytes | None) -> str | None:
     try:
-        return None if key is None else key.decode()
+        return None if key is None else key.decode()[:MAX_TEXT]
     except UnicodeDecodeError:
         return None
 

@@ -1,12 +1,14 @@
 """Writes that only the present owner of a partition gets through: producer epochs, without transactions.
 
-Every owned output partition has the transactional id `<group>-<topic>-<partition>`. Taking a partition over
-means asking the broker for the next epoch of that id and appending one ordinary record with it, the term
-record (key `TERM_KEY`). From that append on the leader refuses every batch of an older epoch, so the rows of
-a worker that was frozen, and does not know that it was replaced, never reach the log. No transaction is ever
-begun: there are no control markers, and a write costs what any `acks=all` write costs.
+Every partition number has the transactional id `<group>-<first topic>-<number>`. Taking it over means asking the
+broker for the next epoch of that id and appending one ordinary record with it, the term record (key `TERM_KEY`), to
+that partition of every output. From that append on the leader refuses every batch of an older epoch, so what a worker
+writes that was frozen, and does not know that it was replaced, never reaches the log. No transaction is ever begun:
+there are no control markers, and a write costs what any `acks=all` write costs.
 
-Limit: a broker forgets an epoch `producer.id.expiration.ms` (a day) after its last write, hence `renew`.
+Brokers forget: the leader an epoch `producer.id.expiration.ms` (a day) after its last record, the coordinator an id
+`transactional.id.expiration.ms` (a week) after its last epoch. Hence `renew`, and a term that was not proven for half a
+day, as of a process that was frozen for that long, is over without asking.
 """
 # ruff: noqa: SLF001 - aiokafka builds batches with a producer state of one's own only privately
 
@@ -14,24 +16,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer, codec
 from aiokafka import errors as kafka_errors
 from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.protocol.produce import ProduceRequest
-from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams.clock import Clock
+from streams.producer_ids import InitProducerId
 
 TERM_KEY: Final = b"\0term"
-"""Key of the record that opens a term; readers of a fenced topic skip keys that start with NUL."""
+"""Key of the record that opens a term; readers of the outputs skip keys that start with NUL."""
 
 _FENCED: Final = frozenset({47, 90})  # INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
-_TRANSACTION_TIMEOUT_MS: Final = 60_000  # demanded by the protocol; no transaction is ever open
+_TOO_LARGE: Final = frozenset({10, 18})  # MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE
+_TERM_MS: Final = 12 * 3_600_000
+"""Wall time after which a term that no broker has confirmed is over: half of what a leader remembers."""
 _REQUEST_TIMEOUT_MS: Final = 5_000
 _BACKOFF_S: Final = 0.1
 _UNREACHABLE: Final = (
@@ -53,20 +57,29 @@ def compress_fast() -> None:
 
 
 class _Term:
-    """A producer state: what the broker granted, and the next sequence number."""
+    """A producer state: what the broker granted, the next sequence number, and when a broker last confirmed it."""
 
-    __slots__ = ("epoch", "producer_id", "sequence")
+    __slots__ = ("epoch", "producer_id", "proven_ms", "sequence")
 
-    def __init__(self, producer_id: int, epoch: int) -> None:
+    def __init__(self, producer_id: int, epoch: int, proven_ms: int) -> None:
         self.producer_id = producer_id
         self.epoch = epoch
+        self.proven_ms = proven_ms
         self.sequence = 0
 
 
-class _Batch(NamedTuple):
+class _Grant(NamedTuple):
+    producer_id: int
     epoch: int
+    proven_ms: int
+
+
+class _Batch(NamedTuple):
+    term: _Term
     data: bytes
     records: int
+    first: bytes | None
+    """Key of the first record; a batch larger than usual holds no other."""
 
 
 class Outbox:
@@ -81,84 +94,131 @@ class Outbox:
         self._producer = producer
         self._terms = terms
         self._open: dict[TP, Any] = {}
+        self._first: dict[TP, bytes | None] = {}
         self.batches: dict[TP, list[_Batch]] = {}
 
-    def put(self, tp: TP, records: Iterable[tuple[bytes, bytes | None]], timestamp: int) -> None:
+    def put(self, tp: TP, records: Iterable[tuple[bytes | None, bytes | None]], timestamp: int) -> None:
         """Add records (key, value) with one `timestamp` in ms. Raises FencedError if `tp` is not owned."""
         if tp not in self._terms:
             raise FencedError(f"{tp.topic}[{tp.partition}] is not owned")
-        builder = self._open.get(tp) or self._start(tp)
+        builder = self._open.get(tp)
         for key, value in records:
-            if builder.append(key=key, value=value, timestamp=timestamp) is None:
-                self._finish(tp)
-                builder = self._start(tp)
-                builder.append(key=key, value=value, timestamp=timestamp)
+            if builder is None or builder.append(key=key, value=value, timestamp=timestamp) is None:
+                if builder is not None:
+                    self._finish(tp)
+                builder = self._start(tp, key, value, timestamp)
 
     def close(self) -> None:
         """Finish the open batches."""
         for tp in list(self._open):
             self._finish(tp)
 
-    def _start(self, tp: TP) -> Any:  # noqa: ANN401 - aiokafka has no types
-        builder = self._open[tp] = self._producer.create_batch()
+    def _start(self, tp: TP, key: bytes | None, value: bytes | None, timestamp: int) -> Any:  # noqa: ANN401
+        """A batch with its first record, of whatever size: the broker decides what is too large, and says so."""
+        builder = self._producer.create_batch()
+        if builder.append(key=key, value=value, timestamp=timestamp) is None:
+            raise ValueError(f"{tp.topic}[{tp.partition}]: no batch takes the record of {key!r}")
+        self._open[tp], self._first[tp] = builder, key
         return builder
 
     def _finish(self, tp: TP) -> None:
         builder, term = self._open.pop(tp), self._terms[tp]
         count = builder.record_count()
-        if not count:
-            return
         builder._set_producer_state(term.producer_id, term.epoch, term.sequence)
         term.sequence = (term.sequence + count) & 0x7FFFFFFF
-        self.batches.setdefault(tp, []).append(_Batch(term.epoch, bytes(builder._build()), count))
+        batch = _Batch(term, bytes(builder._build()), count, self._first.pop(tp))
+        self.batches.setdefault(tp, []).append(batch)
 
 
 class FencedWriter:
     """Owns output partitions and writes to them; all calls of one partition must come one after the other."""
 
-    def __init__(self, group: str, producer: AIOKafkaProducer, deadline: float, clock: Clock) -> None:
-        """`producer` lends its connections and batch settings; `deadline` in seconds bounds every write."""
+    def __init__(
+        self, group: str, topics: Sequence[str], producer: AIOKafkaProducer, deadline: float, clock: Clock
+    ) -> None:
+        """`topics` are written to by partition number; `producer` lends its connections and batch settings.
+
+        `deadline` in seconds bounds every write.
+        """
         self.producer = producer
         self._client = producer.client
         self._group = group
+        self._topics = topics
         self._deadline = deadline
         self._clock = clock
         self._terms: dict[TP, _Term] = {}
 
     @property
-    def owned(self) -> frozenset[TP]:
-        """Partitions whose epoch this writer holds, as far as it knows."""
-        return frozenset(self._terms)
+    def owned(self) -> frozenset[int]:
+        """Partition numbers whose epoch this writer holds, as far as it knows."""
+        return frozenset(tp.partition for tp in self._terms)
 
     def outbox(self) -> Outbox:
         """An empty outbox for what is owned now."""
         return Outbox(self.producer, dict(self._terms))
 
-    async def acquire(self, tps: Collection[TP]) -> dict[TP, int]:
-        """Take partitions over; returns the offsets of their term records.
+    async def acquire(self, numbers: Collection[int]) -> dict[TP, int]:
+        """Take partition numbers over; returns the offsets of their term records, topic by topic.
 
         When it returns, no older owner can write any more, and whatever older owners wrote lies below those
         offsets. Raises KafkaError when the deadline passes.
         """
-        until = time.monotonic() + self._deadline
-        terms = await asyncio.gather(*(self._next_term(tp, until) for tp in tps))
-        self._terms.update(zip(tps, terms, strict=True))
-        return await self.renew(tps)
+        until, offsets, left = time.monotonic() + self._deadline, dict[TP, int](), list(numbers)
+        while (
+            left
+        ):  # once; again for those whose term was appended by a try that got no answer, who knows where
+            grants = await asyncio.gather(*(self._next_epoch(n, None, until) for n in left))
+            for number, grant in zip(left, grants, strict=True):
+                self._terms |= self._new_terms(number, grant)
+            offsets |= await self._open_terms(left)
+            left = [number for number in left if TP(self._topics[0], number) not in offsets]
+            if left and time.monotonic() > until:
+                raise kafka_errors.KafkaTimeoutError(f"the terms of {left} lie nobody knows where")
+        return offsets
 
-    async def renew(self, tps: Collection[TP]) -> dict[TP, int]:
-        """Write term records again, so that the broker remembers the epochs; returns their offsets."""
+    async def renew(self, numbers: Collection[int]) -> dict[TP, int]:
+        """Go on with the next epoch of partitions, so that no broker forgets them; returns the new terms' offsets.
+
+        What older outboxes hold is refused from then on. Raises FencedError if somebody else was given a
+        later epoch, or might have been; KafkaError when the deadline passes.
+        """
+        until, held = (
+            time.monotonic() + self._deadline,
+            {n: self._terms[TP(self._topics[0], n)] for n in numbers},
+        )
+        for number, term in held.items():
+            self._expect_alive(TP(self._topics[0], number), term)
+        grants = await asyncio.gather(*(self._next_epoch(n, term, until) for n, term in held.items()))
+        for (number, before), grant in zip(held.items(), grants, strict=True):
+            if self._terms.get(TP(self._topics[0], number)) is not before:
+                raise FencedError(f"partition {number} was given up while it was renewed")
+            self._terms |= self._new_terms(number, grant)
+        return await self._open_terms(numbers)
+
+    def release(self, numbers: Iterable[int]) -> None:
+        """Forget partitions; outboxes made from now on refuse them."""
+        for tp in [TP(topic, number) for topic in self._topics for number in numbers]:
+            self._terms.pop(tp, None)
+
+    def _new_terms(self, number: int, grant: _Grant) -> dict[TP, _Term]:
+        return {TP(topic, number): _Term(*grant) for topic in self._topics}
+
+    async def _open_terms(self, numbers: Collection[int]) -> dict[TP, int]:
         outbox = self.outbox()
-        for tp in tps:
+        for tp in [TP(topic, number) for topic in self._topics for number in numbers]:
             outbox.put(tp, [(TERM_KEY, b"%d" % self._terms[tp].epoch)], self._clock())
         return await self.write(outbox)
 
-    def release(self, tps: Iterable[TP]) -> None:
-        """Forget partitions; outboxes made from now on refuse them."""
-        for tp in tps:
-            self._terms.pop(tp, None)
+    def _expect_alive(self, tp: TP, term: _Term) -> None:
+        silent = self._clock() - term.proven_ms
+        if silent > _TERM_MS:
+            hours = silent / 3_600_000
+            raise FencedError(
+                f"{tp.topic}[{tp.partition}]: no broker confirmed epoch {term.epoch} for {hours:.0f} h"
+            )
 
     async def write(self, outbox: Outbox) -> dict[TP, int]:
-        """Write what the outbox holds, in order within each partition; returns the last offset of each.
+        """Write what the outbox holds, in order within each partition; returns the last offset of each, if it is known.
 
         Identical bytes are sent again until they are acknowledged. Raises FencedError, or KafkaError when the
         deadline passes or the broker refuses for good; it is unknown then which batches were appended.
@@ -175,10 +235,13 @@ class FencedWriter:
     async def _round(self, todo: dict[TP, _Batch], last: dict[TP, int], until: float) -> None:
         problem: object = None
         while True:
+            asked = self._clock()
+            for tp, batch in todo.items():
+                self._expect_alive(tp, batch.term)
             requests = self._by_leader(todo)
             answers = await asyncio.gather(*(self._send(node, batches) for node, batches in requests.items()))
             for answer in answers:
-                problem = self._settle(answer, todo, last) or problem
+                problem = self._settle(answer, todo, last, asked) or problem
             if not todo:
                 return
             if time.monotonic() > until:
@@ -210,6 +273,7 @@ class FencedWriter:
         answer: Any,  # noqa: ANN401
         todo: dict[TP, _Batch],
         last: dict[TP, int],
+        asked: int,
     ) -> object:
         """Strike out what was appended; returns what is worth another try, raises what is not."""
         if isinstance(answer, Exception):
@@ -221,16 +285,19 @@ class FencedWriter:
                 batch = todo[tp]
                 error = kafka_errors.for_code(code)
                 if error is kafka_errors.NoError:
-                    last[tp] = offset + batch.records - 1
+                    last[tp], batch.term.proven_ms = offset + batch.records - 1, asked
                     del todo[tp]
-                elif error is kafka_errors.DuplicateSequenceNumber:  # an earlier try was appended after all
+                elif (
+                    error is kafka_errors.DuplicateSequenceNumber
+                ):  # an earlier try was appended, at an unknown offset
+                    batch.term.proven_ms = asked
                     del todo[tp]
                 elif code in _FENCED:
-                    raise FencedError(f"{topic}[{partition}]: epoch {batch.epoch} is over")
+                    raise FencedError(f"{topic}[{partition}]: epoch {batch.term.epoch} is over")
                 elif error.retriable:
                     problem = error
                 else:
-                    raise error(f"write to {topic}[{partition}]")
+                    raise error(_refusal(tp, batch, code))
         return problem
 
     async def _refresh(self) -> None:
@@ -238,20 +305,36 @@ class FencedWriter:
         await asyncio.wait([update], timeout=2.0)
         await asyncio.sleep(_BACKOFF_S)
 
-    async def _next_term(self, tp: TP, until: float) -> _Term:
-        transactional_id = f"{self._group}-{tp.topic}-{tp.partition}"
+    async def _next_epoch(self, number: int, held: _Term | None, until: float) -> _Grant:
+        """The next epoch: of whoever has it, or of `held` if that is the latest one given."""
+        transactional_id = f"{self._group}-{self._topics[0]}-{number}"
+        request = InitProducerId(transactional_id)
+        if held is not None:
+            request = InitProducerId(transactional_id, held.producer_id, held.epoch)
         while True:
             try:
-                return await self._init_producer_id(transactional_id)
+                return await self._init_producer_id(transactional_id, request)
             except (*_UNREACHABLE, *_ASK_AGAIN, kafka_errors.NotCoordinatorError) as error:
                 if time.monotonic() > until:
                     raise kafka_errors.KafkaTimeoutError(f"epoch of {transactional_id}: {error!r}") from error
             await asyncio.sleep(_BACKOFF_S)
 
-    async def _init_producer_id(self, transactional_id: str) -> _Term:
+    async def _init_producer_id(self, transactional_id: str, request: InitProducerId) -> _Grant:
+        asked = self._clock()
         node = await self._client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
-        request = InitProducerIdRequest(transactional_id, _TRANSACTION_TIMEOUT_MS)
         answer = await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
+        if answer.error_code in _FENCED:
+            raise FencedError(f"{transactional_id}: somebody else has a later epoch")
         if answer.error_code:
             raise kafka_errors.for_code(answer.error_code)(transactional_id)
-        return _Term(answer.producer_id, answer.producer_epoch)
+        return _Grant(answer.producer_id, answer.producer_epoch, asked)
+
+
+def _refusal(tp: TP, batch: _Batch, code: int) -> str:
+    text = f"write to {tp.topic}[{tp.partition}]"
+    if code in _TOO_LARGE:
+        text += (
+            f": {len(batch.data)} bytes, compressed, in {batch.records} record(s) from key {batch.first!r} on;"
+            " raise max.message.bytes of the topic"
+        )
+    return text

@@ -4,7 +4,7 @@
    on meanwhile.
 2. Without an await after the last row, take the alerts and dead letters: they cover every row encoded.
 3. Scores, alerts and dead letters are acknowledged before the first row is sent: a row in the log says that
-   its scores and alerts are there, too. Rows are acknowledged before offsets are committed.
+   its scores and alerts are there, too. Rows are acknowledged before offsets are committed. All of it is fenced.
 
 Any part of this surviving a crash is safe: rows carry their own fences, so what is read again changes
 nothing. A failed write is final: what was encoded is no longer marked as changed, so nothing may be
@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
@@ -44,14 +43,19 @@ class Outputs:
     alerts: str
     dead_letters: str
 
+    @property
+    def all(self) -> tuple[str, str, str, str]:
+        """All of them; the changelog first."""
+        return self.state, self.scores, self.alerts, self.dead_letters
+
 
 @dataclass
 class _Cut:
     """One consistent cut through the live partitions, encoded."""
 
-    scores: Outbox
+    told: Outbox
+    """Scores, alerts and dead letters."""
     rows: Outbox
-    notices: list[tuple[TP, list[tuple[bytes | None, bytes]]]] = field(default_factory=list)
     states: dict[int, Partition] = field(default_factory=dict)
     offsets: dict[TP, OffsetAndMetadata] = field(default_factory=dict)
 
@@ -64,7 +68,6 @@ class Flush:
         table: StateTable,
         intake: Intake,
         writer: FencedWriter,
-        producer: AIOKafkaProducer,
         *,
         inputs: Sequence[str],
         outputs: Outputs,
@@ -75,14 +78,13 @@ class Flush:
         rejoin: Callable[[], None],
         fail: Fail,
     ) -> None:
-        """`producer` is idempotent; `deadline` in seconds bounds each step of a flush.
+        """`deadline` in seconds bounds the commit of offsets, as the writer's own bounds each write.
 
         `settled` says whether ownership is: a flush must not reach over a rebalance.
         """
         self._table = table
         self._intake = intake
         self._writer = writer
-        self._producer = producer
         self._inputs = inputs
         self._outputs = outputs
         self._deadline = deadline
@@ -159,7 +161,7 @@ class Flush:
         for number, state in self._table.live().items():
             await self._encode(cut, number, state, share)
         self._refuse_after_failure()
-        await asyncio.gather(self._writer.write(cut.scores), self._notify(cut.notices))
+        await self._writer.write(cut.told)
         self._table.written(await self._writer.write(cut.rows))
         await self._renew(cut)
         offsets = {tp: each for tp, each in cut.offsets.items() if self._is_current(cut, tp.partition)}
@@ -184,14 +186,13 @@ class Flush:
         cut.offsets |= positions
         if not pending:
             return
-        await self._encode_scores(cut.scores, number, state, share)
+        await self._encode_scores(cut.told, number, state, share)
         rows = TP(self._outputs.state, number)
         for block in state.row_blocks():
             cut.rows.put(rows, block, self._clock())
             await share.pause()
-        alerts, dead = state.drain_alerts(), state.drain_dead_letters()
-        cut.notices.append((TP(self._outputs.alerts, number), list(alerts)))
-        cut.notices.append((TP(self._outputs.dead_letters, number), dead))
+        cut.told.put(TP(self._outputs.alerts, number), state.drain_alerts(), self._clock())
+        cut.told.put(TP(self._outputs.dead_letters, number), state.drain_dead_letters(), self._clock())
 
     async def _encode_scores(self, box: Outbox, number: int, state: Partition, share: TimeShare) -> None:
         tp = TP(self._outputs.scores, number)
@@ -204,30 +205,9 @@ class Flush:
         for number, state in self._table.live().items():
             if state.scores_pending:
                 cut.states[number] = state
-                await self._encode_scores(cut.scores, number, state, share)
+                await self._encode_scores(cut.told, number, state, share)
         self._refuse_after_failure()
-        await self._writer.write(cut.scores)
-
-    async def _notify(self, notices: Iterable[tuple[TP, list[tuple[bytes | None, bytes]]]]) -> None:
-        futures = [
-            await self._send(tp, builder) for tp, records in notices for builder in self._build(records)
-        ]
-        if futures:
-            await asyncio.wait_for(asyncio.gather(*futures), self._deadline)
-
-    def _build(self, records: Sequence[tuple[bytes | None, bytes]]) -> list[Any]:
-        builders: list[Any] = []
-        for key, value in records:
-            if not builders or builders[-1].append(key=key, value=value, timestamp=self._clock()) is None:
-                builders.append(self._producer.create_batch())
-                builders[-1].append(key=key, value=value, timestamp=self._clock())
-        return builders
-
-    async def _send(self, tp: TP, builder: Any) -> Awaitable[Any]:  # noqa: ANN401 - aiokafka has no types
-        builder.close()
-        sending = self._producer.send_batch(builder, tp.topic, partition=tp.partition)
-        future: Awaitable[Any] = await asyncio.wait_for(sending, self._deadline)
-        return future
+        await self._writer.write(cut.told)
 
     async def _renew(self, cut: _Cut) -> None:
         if time.monotonic() - self._renewed_at > _RENEWAL_S:

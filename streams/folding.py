@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from scoring.state import ROW, TOUCHED, Store
 from scoring.tail import Held
 from scoring.times import DAY, UNSET, Int64
 from streams.codec import CODE, decode_one
+from streams.holding import held_bytes
 from streams.partition_context import Context
 from streams.source_queue import Chunk
 from streams.ticking import end_account, ended_now, start_term
@@ -64,7 +66,7 @@ class Folding:
         self.store.mark[chunk.rows[fresh]] |= ROW
         for i in np.flatnonzero(fresh & wait).tolist():
             tick = max(int(chunk.tick[i]), upcoming)
-            value = chunk.records[i].value or b""
+            value = held_bytes(chunk.records[i].value or b"", chunk.events[i])
             held = Held(tick, source, int(chunk.offsets[i]), int(chunk.times[i]), value)
             self.store.tail(int(chunk.rows[i])).held.append(held)
             self.held[tick].append((int(chunk.rows[i]), held))
@@ -108,12 +110,17 @@ class Folding:
         return bool(self.store.hot["flags"][row] & ENDED) and CODE[type(decode_one(held.raw))] in TERM_CODES
 
     def _fold_held(self, items: Sequence[tuple[int, Held]]) -> None:
-        for row, held in items:
-            event = decode_one(held.raw)
+        """Fold what waited, in the order given; one account may have thousands, so never one by one."""
+        leaving = {id(held) for _, held in items}
+        for row in {row for row, _ in items}:
             tail = self.store.tail(row)
-            tail.held = [h for h in tail.held if h is not held]
-            code = np.array([CODE[type(event)]])
-            self._fold(held.source, code, np.array([row]), [event], np.array([held.ts]))
+            tail.held = [h for h in tail.held if id(h) not in leaving]
+            self.store.mark[row] |= ROW
+        for source, several in groupby(items, key=lambda item: item[1].source):
+            told = [(row, held.ts, decode_one(held.raw)) for row, held in several]
+            rows, times, events = zip(*told, strict=True)
+            codes = np.array([CODE[type(event)] for event in events])
+            self._fold(source, codes, np.array(rows), events, np.array(times))
 
     def turn_terms(self, tick: int) -> None:
         """Accounts that ended since the last tick lose their band; those that came back start a new term.

@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import structlog
 from faust.types import TP
@@ -21,6 +21,7 @@ from streams.clock import Clock
 from streams.dead_letters import Brake
 from streams.durations import Durations
 from streams.fetch import RecordBlock
+from streams.fetched_ends import FetchedEnd
 from streams.settings import Engine
 from streams.table import Fail, Partition, StateTable
 
@@ -38,15 +39,6 @@ class Committed(Protocol):
 
     offset: int
     metadata: str
-
-
-class FetchedEnd(NamedTuple):
-    """What the last fetch answer said about a partition."""
-
-    offset: int
-    """End of what may be read."""
-    at_ms: int
-    """Wall time of the answer."""
 
 
 class LogBehindError(Exception):
@@ -87,7 +79,7 @@ class Intake:
     ) -> None:
         """`inputs` are topics in the order of the sources, `dead` tells how many records were rejected.
 
-        A feed whose last fetch answer is older than `stale_ms` is not idle: nobody knows what it holds.
+        A feed whose last fetch answer was asked for more than `stale_ms` ago is not idle: nobody knows what it holds.
         """
         self._table = table
         self._inputs = inputs
@@ -265,7 +257,7 @@ class Intake:
         end, position = self._fetched_end(tp), self.positions.get(tp)
         if end is None or position is None or position < end.offset:
             return False
-        if self._clock() - end.at_ms > self._stale_ms:
+        if not 0 <= self._clock() - end.asked_ms <= self._stale_ms:  # below 0: the clock was set back
             return False
         return time.monotonic() - self._touched[tp] >= self._settings.idle
 
@@ -293,7 +285,10 @@ class Intake:
         share = TimeShare()
         try:
             with self._fatal():
-                for _ in state.advance(self._clock(), self.idle(number)):
+                now = (
+                    self._clock()
+                )  # before the feeds are asked: a freeze in between must not pass for their quiet
+                for _ in state.advance(now, self.idle(number)):
                     await share.pause()
                     if self._table.states.get(number) is not state or self.closed:
                         return

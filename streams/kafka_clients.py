@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.settings import Kafka
+
+_AGAIN_S: Final = 0.2
 
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:
@@ -62,3 +67,23 @@ async def _refusals(kafka: Kafka) -> str:
             connection.close()
             reasons.append(f"{host}:{port}: connects, but does not describe the cluster")
     return f"no broker can be used: {'; '.join(reasons)}"
+
+
+async def committed_offsets(
+    kafka: Kafka, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """What the group of the settings has committed, asked from outside of it.
+
+    Raises KafkaError when no coordinator answers within the write deadline: a new cluster has none for a moment.
+    """
+    until = time.monotonic() + kafka.write_deadline
+    async with admin_client(kafka) as admin:
+        while True:
+            try:
+                found = await admin.list_consumer_group_offsets(kafka.group, partitions=partitions)
+            except KafkaError as error:
+                if not error.retriable or time.monotonic() > until:
+                    raise
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return {tp: position for tp, position in found.items() if position.offset >= 0}

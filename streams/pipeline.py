@@ -11,7 +11,6 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 
-import msgspec
 import numpy as np
 
 from alerts.model import encode_alert
@@ -22,12 +21,13 @@ from scoring.record import encode_score
 from scoring.row import encode_rows, restore_rows
 from scoring.state import LOOK, ROW, TOUCHED, Store
 from scoring.times import DAY, HOUR, UNSET, Int64
+from streams import clock_metadata
 from streams.codec import Admission, Record, decode_chunk
-from streams.dead_letters import DeadLetter, encode
+from streams.dead_letters import DeadLetter, encode, record_key
 from streams.folding import Folding
 from streams.partition_context import Context
 from streams.publication import publish
-from streams.source_queue import Position, SourceQueue, ceil_tick
+from streams.source_queue import SourceQueue, ceil_tick
 from streams.ticking import run_tick, tick_lines
 
 _BLOCK = 512
@@ -59,9 +59,12 @@ class Partition:
         restore_rows(self.store, rows)
 
     def resume(self, source: int, metadata: str) -> None:
-        """Continue behind a committed offset: its metadata says how far this source's clock and the ticks were."""
+        """Continue behind a committed offset: its metadata says how far this source's clock and the ticks were.
+
+        Raises MetadataError or RowVersionError if it was written by a newer release.
+        """
         if metadata:
-            tick, position = msgspec.json.decode(metadata, type=tuple[int, Position])
+            tick, position = clock_metadata.decode(metadata)
             self._queues[source].resume(position)
             self.clock_ms = max(self.clock_ms, tick)
 
@@ -110,7 +113,7 @@ class Partition:
             key=record.key,
             value=record.value,
         )
-        self._dead.append((record.key, encode(letter)))
+        self._dead.append((record_key(record.key), encode(letter)))
 
     def queued(self, source: int) -> int:
         """Events of a source that wait for the stream clock."""
@@ -245,7 +248,7 @@ class Partition:
         for queue in self._queues:
             queue.heard(tick)  # what the clock has passed need not travel: brokers take 4 KiB of metadata
         return {
-            source: (queue.next_offset, msgspec.json.encode((tick, queue.position)).decode())
+            source: (queue.next_offset, clock_metadata.encode(tick, queue.position))
             for source, queue in enumerate(self._queues)
             if queue.next_offset != UNSET
         }

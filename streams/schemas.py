@@ -29,12 +29,13 @@ _OUTPUTS: Final[dict[str, tuple[str, type[Struct], str]]] = {
     "alerts": (
         "alert",
         Alert,
-        "Alert phases, at least once; `(id, phase, revision)` identifies each. Key: account_id.",
+        "Alert phases, at least once; `(id, phase, revision)` identifies each. Key: account_id."
+        " Skip keys that start with NUL.",
     ),
     "dead-letters": (
         "dead-letter",
         DeadLetter,
-        "Rejected records with place and reason. Key: that of the record.",
+        "Rejected records with place and reason. Key: that of the record. Skip keys that start with NUL.",
     ),
 }
 _MESSAGES: Final[dict[str, type[Struct]]] = _EVENTS | {name: struct for name, struct, _ in _OUTPUTS.values()}

@@ -113,6 +113,8 @@ class Kafka(_Strict):
     tls: Tls = Tls()
     sasl: Sasl | None = None
     group: str = "accountpulse"
+    instance_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
+    """Name of this worker in the group, its own among those that run: back within the session it moves no partition."""
     session_timeout: Annotated[float, Field(gt=0)] = 10.0
     heartbeat_interval: Annotated[float, Field(gt=0)] = 1.0
     request_timeout: Annotated[float, Field(gt=0)] = 20.0

@@ -21,7 +21,7 @@ from aiokafka import (
     ConsumerRecord,
     TopicPartition,
 )
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from alerts.delivery import HOUR_MS, Deliverer, DeliveryLog
 from alerts.model import Alert, decode_alert
@@ -33,6 +33,7 @@ from streams.clock import wall_ms
 from streams.kafka_clients import client_arguments
 from streams.notifier_metrics import MALFORMED, Metrics, cause
 from streams.settings import Settings
+from streams.topics import is_own
 
 MAX_IN_FLIGHT: Final = 2048
 """Alerts of one sink between fetch and fate; those that wait for their group are among them."""
@@ -110,7 +111,8 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         """Delivers until `stop`; then what is under way gets DRAIN_S seconds, and the prefix is committed.
 
         Raises:
-            KafkaError: A dead letter could not be written; nothing from there on is committed.
+            KafkaError: A dead letter could not be written, nothing from there on is committed; or no broker answers
+                at the end, so nobody knows what is.
         """
         self._consumer.subscribe([f"{self._settings.topic_prefix}alerts"], listener=self)
         try:
@@ -118,13 +120,24 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             while not stop.is_set() and self._failure is None:
                 await self._step()
             await self._settle(self._prefixes.keys())
+            await self._expect_broker()
         finally:
             for task in self._tasks:
                 task.cancel()
             await self._deliverer.close()
-            await self._consumer.stop()
+            # without a broker it may raise CancelledError, in whose place nobody would see the failure
+            await asyncio.gather(self._consumer.stop(), return_exceptions=True)
         if self._failure:
             raise self._failure
+
+    async def _expect_broker(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._consumer.topics()
+        except (KafkaError, TimeoutError) as error:
+            raise KafkaConnectionError(
+                "no broker answers: what was sent is known, what is committed is not"
+            ) from error
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Finishes or abandons what is under way; what is abandoned is read again by the next owner."""
@@ -178,6 +191,9 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
     def _start(self, partition: TopicPartition, prefix: Prefix, record: ConsumerRecord) -> None:
         prefix.start(record.offset)
+        if is_own(record.key):
+            prefix.finish(record.offset)
+            return
         task = asyncio.create_task(self._handle(prefix, record))
         self._tasks[task] = partition
         task.add_done_callback(self._ended)
@@ -223,7 +239,8 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             value=record.value,
         )
         topic = f"{self._settings.topic_prefix}dead-letters"
-        await self._producer.send_and_wait(topic, dead_letters.encode(letter), key=record.key)
+        key = dead_letters.record_key(record.key)
+        await self._producer.send_and_wait(topic, dead_letters.encode(letter), key=key)
 
     def _retrying(self, error: SinkError) -> None:
         self._metrics.retries.labels(self.sink, cause(error)).inc()

@@ -7,8 +7,10 @@ per partition number. The rules, each of which cost events until it was obeyed:
   its end.
 - A partition is *fresh* until its changelog has been read up to our own term record. Only fresh partitions
   are restored into, so rows of our own never replace newer live state, and only others are fed and flushed.
-- A member that missed a generation of the group, or was fenced, drops all state: somebody else may have
-  owned its partitions meanwhile.
+- A member that missed a generation of the group does not know whether somebody else owned its partitions
+  meanwhile. It takes them over once more: if its own last row is the last record before the new term, nobody did, as
+  whoever takes a partition over appends to it first of all; the state stands. Otherwise it is dropped and recovered.
+- A member that was fenced drops all state: what it encoded last may be in the log, or not.
 """
 
 from __future__ import annotations
@@ -20,13 +22,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Any, Protocol, cast
 
 import faust
+import structlog
 from faust.types import TP, EventT, TopicT
 
 from streams.fence import FencedWriter
 from streams.fetch import Record, RecordBlock
+from streams.topics import is_own
 
 Fail = Callable[[BaseException], None]
 """Reports an error that must end the worker; the first one wins."""
+log = structlog.get_logger(__name__)
 
 
 class Partition(Protocol):
@@ -39,7 +44,7 @@ class Partition(Protocol):
         """The greatest offset of a source in the fences of the restored rows; -1 if there is none."""
 
     def resume(self, source: int, metadata: str) -> None:
-        """The metadata committed with the offset of a source, empty if there was none."""
+        """The metadata committed with the offset of a source, empty if there was none; raises if it cannot be read."""
 
     def takeover(self) -> None:
         """Recovery is over; called once, before the first feed."""
@@ -106,12 +111,11 @@ class StateTable(faust.Table[bytes, bytes]):
     logger = logging.getLogger("faust.worker")  # or its life cycle is logged as ours
 
     def __init__(
-        self, app: faust.App, *, topic: str, scores: str, inputs: Sequence[str],
+        self, app: faust.App, *, topic: str, inputs: Sequence[str],
         make: Callable[[int], Partition], writer: FencedWriter, fail: Fail,
     ) -> None:  # fmt: skip
-        """Names are full topic names; `make` builds the empty state of a partition number."""
+        """Full topic names; `make` builds the empty state of a partition number."""
         self._topic = topic
-        self._scores = scores
         self._inputs = inputs
         self._make = make
         self._writer = writer
@@ -120,6 +124,8 @@ class StateTable(faust.Table[bytes, bytes]):
         self._term: dict[int, int] = {}
         self.states: dict[int, Partition] = {}
         self.fresh: set[int] = set()
+        self._doubtful: set[int] = set()
+        """Live before a generation was missed; being taken over once more."""
         self.generation: int | None = None
         self.poisoned_since: float | None = None
         self.progress_at = time.monotonic()
@@ -129,7 +135,7 @@ class StateTable(faust.Table[bytes, bytes]):
 
     def live(self) -> dict[int, Partition]:
         """Partitions that are recovered: they may be fed and flushed."""
-        return {number: each for number, each in self.states.items() if number not in self.fresh}
+        return {n: each for n, each in self.states.items() if n not in self.fresh | self._doubtful}
 
     def recovered(self, number: int) -> bool:
         """Whether the changelog was read to the end, that is, up to the record with which we took it over."""
@@ -161,18 +167,19 @@ class StateTable(faust.Table[bytes, bytes]):
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
         """Drop what was lost, take over what is new; Faust starts the recovery afterwards."""
-        recovery = cast("Any", self.app.tables).recovery
-        recovery.flush_buffers()  # rows read in the old generation, before any of its partitions is dropped
+        # rows read in the old generation, before any of its partitions is dropped
+        cast("Any", self.app.tables).recovery.flush_buffers()
         owned = {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self._topic}
         self._check_copartitioned(owned, assigned)
-        for number in self._lost(owned, generation_id):
+        lost, self._doubtful = self._lost(owned, generation_id)
+        for number in lost:
             self._drop(number)
-            recovery.revoke(TP(self._topic, number))
+            self._writer.release([number])
         self.generation, self.poisoned_since, self.progress_at = generation_id, None, time.monotonic()
+        await self._take_over(owned - self._writer.owned | self._doubtful)
         for number in owned - self.states.keys():
             self.states[number] = self._make(number)
             self.fresh.add(number)
-        await self._take_over(owned)
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
 
     def _check_copartitioned(self, owned: Iterable[int], assigned: set[TP]) -> None:
@@ -182,23 +189,33 @@ class StateTable(faust.Table[bytes, bytes]):
                 f"partitions of one number went to different workers: {sorted(missing)} missing"
             )
 
-    def _lost(self, owned: set[int], generation: int) -> set[int]:
-        missed = self.generation is not None and generation != self.generation + 1
-        if missed or self.poisoned_since is not None:
-            return set(self.states)
-        return self.states.keys() - owned
+    def _lost(self, owned: set[int], generation: int) -> tuple[set[int], set[int]]:
+        """What is lost for certain, and what may have had another owner since it was last known to be ours."""
+        if self.poisoned_since is not None:
+            return set(self.states), set()
+        lost = self.states.keys() - owned
+        if self.generation is None or generation == self.generation + 1:
+            return lost, self._doubtful & owned
+        return lost | self.fresh, (owned & self.states.keys()) - self.fresh
 
     def _drop(self, number: int) -> None:
         del self.states[number]
         self.fresh.discard(number)
         self._position.pop(number, None)
         self._term.pop(number, None)
-        self._writer.release([TP(self._topic, number), TP(self._scores, number)])
+        cast("Any", self.app.tables).recovery.revoke(TP(self._topic, number))
 
-    async def _take_over(self, owned: Iterable[int]) -> None:
-        wanted = {TP(topic, number) for topic in (self._topic, self._scores) for number in owned}
-        terms = await self._writer.acquire(sorted(wanted - self._writer.owned))
-        self._term |= {tp.partition: offset for tp, offset in terms.items() if tp.topic == self._topic}
+    async def _take_over(self, numbers: Iterable[int]) -> None:
+        terms = await self._writer.acquire(sorted(numbers))
+        offsets = {tp.partition: offset for tp, offset in terms.items() if tp.topic == self._topic}
+        for number in self._doubtful:
+            if offsets[number] == self._position.get(number, offsets[number]) + 1:
+                self._position[number] = offsets[number]
+                log.info("state kept, as nobody else owned it meanwhile", partition=number)
+            else:
+                self._drop(number)
+        self._doubtful = set()
+        self._term |= offsets
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
         """Restore rows of fresh partitions. Faust only logs what is raised here, hence `fail`."""
@@ -218,7 +235,7 @@ class StateTable(faust.Table[bytes, bytes]):
             raise RuntimeError(
                 f"recovery of {block.tp} lost the rows from {position + 1} to {block.begin - 1}"
             )
-        rows = [(r.key, r.value) for r in block.records if r.key is not None and r.key[:1] != b"\0"]
+        rows = [(r.key, r.value) for r in block.records if r.key is not None and not is_own(r.key)]
         self.states[number].restore(rows)
         self._position[number] = block.end - 1
         self.rows_restored += len(rows)

@@ -19,6 +19,13 @@ from streams.settings import Settings
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
+ROW_BYTES: Final = 8 << 20
+"""Largest batch `state` has to take, compressed: a row is one record, and managed clusters allow no more."""
+
+
+def is_own(key: bytes | None) -> bool:
+    """Whether a record of an output is one of the engine's own (it opens a term): every reader skips those."""
+    return key is not None and key.startswith(b"\0")
 
 
 class Purpose(StrEnum):
@@ -38,7 +45,11 @@ _CONFIG: Final[Mapping[Purpose, Mapping[str, str]]] = {
         "retention.ms": "-1",
         "message.timestamp.type": "LogAppendTime",
     },
-    Purpose.STATE: {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)},
+    Purpose.STATE: {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": str(HOUR_MS),
+        "max.message.bytes": str(ROW_BYTES),
+    },
     Purpose.SCORES: {"cleanup.policy": "compact"},
     Purpose.ALERTS: {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)},
     Purpose.DEAD_LETTERS: {"cleanup.policy": "delete", "retention.ms": str(14 * DAY_MS)},
@@ -69,6 +80,7 @@ class Problem(StrEnum):
     MISSING = "missing"
     UNEQUAL_PARTITIONS = "unequal_partitions"
     STATE_DELETED = "state_deleted"
+    SMALL_ROWS = "small_rows"
     SCORES_DELETED = "scores_deleted"
     CREATE_TIME = "create_time"
     FEW_REPLICAS = "few_replicas"
@@ -202,11 +214,20 @@ def _compare(spec: TopicSpec, actual: _Actual | None) -> Iterator[Finding]:
         text = f"{actual.replicas} replicas, the setting asks for {spec.replication_factor}"
         way_out = "add replicas: kafka-reassign-partitions, or lower ACCOUNTPULSE_KAFKA__REPLICATION_FACTOR"
         yield Finding(Level.WARNING, Problem.FEW_REPLICAS, spec.name, text, way_out)
+    yield from _compare_config(spec, actual)
+
+
+def _compare_config(spec: TopicSpec, actual: _Actual) -> Iterator[Finding]:
     policy = actual.config.get("cleanup.policy", "")
     if spec.purpose is Purpose.STATE and "delete" in policy:
         text = f"cleanup.policy={policy}: accounts that are quiet for the retention time would be forgotten"
         way_out = _alter(spec.name, "cleanup.policy=compact")
         yield Finding(Level.ERROR, Problem.STATE_DELETED, spec.name, text, way_out)
+    largest = int(actual.config.get("max.message.bytes", ROW_BYTES))
+    if spec.purpose is Purpose.STATE and largest < ROW_BYTES:
+        text = f"max.message.bytes={largest}: the row of a busy account may be up to {ROW_BYTES} bytes"
+        way_out = _alter(spec.name, f"max.message.bytes={ROW_BYTES}")
+        yield Finding(Level.ERROR, Problem.SMALL_ROWS, spec.name, text, way_out)
     if spec.purpose is Purpose.SCORES and "delete" in policy:
         text = f"cleanup.policy={policy}: a rebuilt view would miss quiet accounts"
         way_out = _alter(spec.name, "cleanup.policy=compact")

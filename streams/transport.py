@@ -8,8 +8,9 @@ here is guarded by tests/contract/test_overrides.py; Faust and aiokafka are pinn
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 import structlog
@@ -21,8 +22,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.fetch import RecordBlock, fetch
+from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush
-from streams.intake import FetchedEnd, Intake, LogBehindError
+from streams.intake import Intake
+from streams.static_member import keep_name
 from streams.table import Fail
 
 _SLICE: Final = 2_000
@@ -43,7 +46,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = cast("Transport", self.transport).fetch_wait_ms  # Faust: always 1500
         consumer._fetch_min_bytes = _MIN_FETCH_BYTES
         consumer._isolation_level = "read_committed"  # events of an aborted transaction never happened
+        cast("Transport", self.transport).ends.listen(consumer._client)
+        if consumer._group_instance_id:
+            keep_name(consumer._client, consumer._group_instance_id, self._fail)
         return consumer
+
+    def _fail(self, error: BaseException) -> None:
+        self.parent_loop.call_soon_threadsafe(cast("Transport", self.transport).fail, error)
 
     async def _fetch_records(
         self,
@@ -78,22 +87,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         )
         return {TP(tp.topic, tp.partition): position for tp, position in found.items()}
 
-    def fetched_end(self, tp: TP) -> FetchedEnd | None:
-        """What the last fetch answer said about a partition; None before the first one."""
-        subscription = self._consumer._subscription.subscription if self._consumer else None
-        assignment = subscription.assignment if subscription else None
-        state = assignment.state_value(KafkaTP(*tp)) if assignment else None
-        if state is None or state.highwater is None:
-            return None
-        stable = state.lso if state.lso is not None and state.lso >= 0 else state.highwater
-        return FetchedEnd(stable, state.timestamp)
-
     def rejoin(self) -> None:
         """Ask the group for a new assignment."""
         self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
 
     async def leave(self) -> None:
-        """Leave the group at once, so that others need not wait for the session to time out."""
+        """Leave the group at once, so that others need not wait for the session to time out.
+
+        A worker with a name stays in it, so that it finds its partitions when it is back within the session.
+        """
         if self._consumer is not None:
             await self.call_thread(self._consumer.stop)
 
@@ -175,14 +177,21 @@ class Consumer(driver.Consumer):
             committed = await self._thread.committed(partitions)
             earliest = await self.earliest_offsets(*partitions)
             ends = await self.highwaters(*partitions)
-            try:
+            with self._refusal_ends_the_worker():
                 starts = intake.start_positions(committed, earliest, ends)
-            except LogBehindError as error:
-                self._wiring.fail(error)
-                raise
             await self.seek_wait(starts)
-            intake.resume(starts, committed)
+            with self._refusal_ends_the_worker():
+                intake.resume(starts, committed)
         intake.missed = False
+
+    @contextlib.contextmanager
+    def _refusal_ends_the_worker(self) -> Iterator[None]:
+        """Faust logs what is raised here and may go on; the log or the metadata is not what can be worked with."""
+        try:
+            yield
+        except Exception as error:
+            self._wiring.fail(error)
+            raise
 
     # -- committing
 
@@ -205,9 +214,10 @@ class Transport(driver.Transport):
 
     Consumer = Consumer
 
-    def wire(self, intake: Intake, flush: Flush, fetch_wait_ms: int, fail: Fail) -> None:
+    def wire(self, intake: Intake, flush: Flush, ends: FetchedEnds, fetch_wait_ms: int, fail: Fail) -> None:
         """Hand over what the consumer needs; before the app is started."""
         self.intake = intake
+        self.ends = ends
         self.flush = flush
         self.fetch_wait_ms = fetch_wait_ms
         self.fail = fail

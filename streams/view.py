@@ -30,7 +30,7 @@ from streams.delivery_log import connect
 from streams.kafka_clients import client_arguments
 from streams.probes import ProbeServer, Readiness
 from streams.settings import Settings
-from streams.topics import Purpose, partition_counts
+from streams.topics import Purpose, is_own, partition_counts
 from streams.view_metrics import Fate, Metrics, Reason
 from streams.view_rows import Row, row_of
 from streams.view_store import (
@@ -51,7 +51,6 @@ FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
 TOMBSTONE_MS: Final = 23 * HOUR
 """After a day (`delete.retention.ms`) a topic may forget that an account was deleted."""
-_NUL: Final = b"\0"
 _REASON: Final = 120
 """Characters of what Redis says that are told."""
 logger = structlog.get_logger(__name__)
@@ -237,7 +236,7 @@ class ViewRole:
 
 def _take(key: bytes | None, value: bytes | None, rows: dict[str, Row | None]) -> Fate:
     """Put one record into `rows`."""
-    if key is None or key.startswith(_NUL):  # the terms of a fenced topic
+    if key is None or is_own(key):
         return Fate.MARKER
     try:
         rows[key.decode()] = None if value is None else row_of(value)

@@ -1,17 +1,15 @@
 """The worker role: start-up checks, probes, the worker itself, and an end that is never late.
 
 SIGTERM and SIGINT drain: what was folded is flushed and committed, the group is left, exit 0. Any failure, a
-broker that is gone among them, ends in a non-zero exit within 10 s of the signal: state is in Kafka, so a
-worker that dies loses nothing and a worker that hangs does.
+broker that is gone or a loop that hangs among them, ends in a non-zero exit within 10 s of the signal: state is in
+Kafka, so a worker that dies loses nothing and a worker that hangs does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
-import threading
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import Any, Final
@@ -22,9 +20,12 @@ from aiokafka.errors import KafkaError
 from scoring.row import RowVersionError
 from streams import logs, topics
 from streams.app import Worker, create_worker
+from streams.clock_metadata import MetadataError
+from streams.deadline import Deadline, hear
 from streams.intake import LogBehindError
 from streams.probes import ProbeServer
 from streams.settings import Settings
+from streams.static_member import InstanceTakenError
 
 DRAIN_S: Final = 5.0
 """Time for the last flush and commit."""
@@ -64,18 +65,28 @@ def run(settings: Settings, create: Callable[[Settings], Worker] = create_worker
     return code
 
 
+_ENVIRONMENT: Final = (
+    TopicsError,
+    LogBehindError,
+    MetadataError,
+    RowVersionError,
+    InstanceTakenError,
+    KafkaError,
+    OSError,
+)
+"""Reasons to stop that no start of the same release changes, or that lie outside the program."""
+
+
 async def _serve(settings: Settings, create: Callable[[Settings], Worker]) -> int:
-    worker = create(settings)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, worker, number)
+    worker, deadline = create(settings), Deadline(DEADLINE_S)
+    hear((signal.SIGTERM, signal.SIGINT), deadline, lambda number: _on_signal(worker, number))
     probes = ProbeServer(worker.readiness, worker.registry)
     await probes.start(settings.probes.host, settings.probes.port)
     starting = asyncio.create_task(_start(settings, worker))
     starting.add_done_callback(lambda task: _on_started(worker, task))
     watching = asyncio.create_task(_watch(worker))
     await worker.halt.wait()
-    _arm_deadline()
+    deadline.arm()
     clean = await _stop(worker)
     for task in (starting, watching):
         task.cancel()
@@ -84,7 +95,7 @@ async def _serve(settings: Settings, create: Callable[[Settings], Worker]) -> in
 
 def exit_of(reason: BaseException | None, *, clean: bool) -> Exit:
     """How a worker ends that stopped for this reason; a start alone does not mend what is ENVIRONMENT."""
-    if isinstance(reason, (TopicsError, LogBehindError, RowVersionError, KafkaError, OSError)):
+    if isinstance(reason, _ENVIRONMENT):
         return Exit.ENVIRONMENT
     return Exit.OK if clean else Exit.FAILED
 
@@ -135,9 +146,3 @@ async def _in_time(step: Coroutine[Any, Any, bool | None], seconds: float, name:
         log.error("failed", step=name, error=f"{type(error).__name__}: {error}")
         return False
     return task.result() is not False
-
-
-def _arm_deadline() -> None:
-    timer = threading.Timer(DEADLINE_S, os._exit, (int(Exit.FAILED),))
-    timer.daemon = True
-    timer.start()

@@ -39,6 +39,7 @@ ALONE = {
 """Run in a folder of their own, without a server: tests/unit/test_documented_commands.py."""
 WITH_SERVERS = {
     "accountpulse topics create",
+    "accountpulse topics check",
     "accountpulse check",
     "accountpulse produce events.ndjson",
     "accountpulse worker",

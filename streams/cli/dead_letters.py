@@ -16,7 +16,7 @@ from streams.cli.output import emit_json, emit_table
 from streams.dead_letters import DeadLetter, decode
 from streams.kafka_clients import client_arguments
 from streams.settings import Settings
-from streams.topics import Purpose, partition_counts
+from streams.topics import Purpose, is_own, partition_counts
 
 HEAD_CHARACTERS = 60
 COLUMNS = ("time", "topic", "partition", "offset", "reason", "detail", "key", "value")
@@ -78,7 +78,7 @@ async def read_all(settings: Settings) -> AsyncIterator[DeadLetter]:
         await consumer.seek_to_beginning()
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                for record in records:
+                for record in (each for each in records if not is_own(each.key)):
                     yield _letter(
                         record.topic, record.partition, record.offset, record.timestamp, record.value
                     )

@@ -18,13 +18,12 @@ from alerts.render import Notification, notification
 from streams.demo.picture import Picture
 from streams.kafka_clients import client_arguments
 from streams.settings import Settings
+from streams.topics import is_own
 
 Key = tuple[str, str, int]
 _decode_notification: Final = msgspec.json.Decoder(Notification).decode
 _POLL_S: Final = 0.2
 _SCRAPE_S: Final = 0.5
-_OWN: Final = b"\0"
-"""How the keys of the engine's own records begin."""
 
 
 class Watch:
@@ -71,9 +70,10 @@ class Watch:
             await asyncio.sleep(_POLL_S)
 
     def _take(self, record: ConsumerRecord[Any, Any]) -> None:
+        if is_own(record.key):
+            return
         if record.topic.endswith("scores"):
-            if not record.key.startswith(_OWN):
-                self._picture.take_score(record.value)
+            self._picture.take_score(record.value)
             return
         told = notification(decode_alert(record.value))
         self.fired[told.id, told.phase, told.revision] = told

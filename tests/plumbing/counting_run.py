@@ -215,6 +215,7 @@ class Run:
             "min.cleanable.dirty.ratio": "0.01",
             "min.compaction.lag.ms": "0",
             "max.compaction.lag.ms": "1500",
+            "max.message.bytes": str(topics.ROW_BYTES),  # or the broker's default takes its place
         }
         resource = ConfigResource(ConfigResourceType.TOPIC, self.prefix + "state", configs=config)
         async with self._admin() as admin:

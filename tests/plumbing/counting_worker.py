@@ -1,6 +1,7 @@
 """A worker process that counts; settings come from the environment.
 
-A file named by COUNTING_FREEZE and the process id lets it freeze once, between encoding and writing.
+A file named by COUNTING_FREEZE and the process id lets it freeze once, between encoding and writing to the topic that
+the file names.
 """
 
 import os
@@ -17,13 +18,13 @@ from tests.plumbing.counting_partition import CountingContext, CountingPartition
 
 
 def freeze_before_writing(directory: str) -> None:
-    """Let the writer stop this process when it is told to, with the rows encoded and not yet sent."""
+    """Let the writer stop this process when it is told to, with the records of a topic encoded and not yet sent."""
     flag, write = Path(directory) / f"freeze.{os.getpid()}", FencedWriter.write
 
     async def freezing(self: FencedWriter, outbox: Any) -> Any:
         outbox.close()
-        rows = any(tp.topic.endswith("state") and len(q[0].data) > 200 for tp, q in outbox.batches.items())
-        if rows and flag.exists():
+        name = flag.read_text() if flag.exists() else "none"
+        if any(tp.topic.endswith(name) and len(q[0].data) > 200 for tp, q in outbox.batches.items()):
             flag.unlink()
             os.kill(os.getpid(), signal.SIGSTOP)
         return await write(self, outbox)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from streams.cli.main import app
 from streams.dead_letters import MAX_VALUE_BYTES, Brake, DeadLetter, decode, encode
+from streams.fence import TERM_KEY
 from streams.settings import Kafka, Settings
 from streams.topics import create
 from tests.servers import KafkaAddress
@@ -88,11 +89,12 @@ async def env(kafka: KafkaAddress, topic_prefix: str) -> dict[str, str]:
         for number, letter in enumerate(letters):
             await producer.send_and_wait(f"{topic_prefix}dead-letters", encode(letter), partition=number % 3)
         await producer.send_and_wait(f"{topic_prefix}dead-letters", b"?", partition=0)
+        await producer.send_and_wait(f"{topic_prefix}dead-letters", b"0", key=TERM_KEY, partition=0)
     return {"ACCOUNTPULSE_KAFKA__BOOTSTRAP": kafka.bootstrap, "ACCOUNTPULSE_TOPIC_PREFIX": topic_prefix}
 
 
 def test_list_shows_all_newest_last(env: dict[str, str]):
-    """All partitions are read from the beginning, in order of time, and an unreadable letter is shown too."""
+    """All partitions are read from the beginning, in order of time; unreadable letters are shown, terms of the fence are not."""
     done = CliRunner().invoke(app, ["dead-letters", "list", "--json"], env=env)
     assert done.exit_code == 0
     letters = json.loads(done.stdout)
@@ -102,6 +104,7 @@ def test_list_shows_all_newest_last(env: dict[str, str]):
         "reason": "malformed", "detail": "not JSON", "key": "a", "value": "{",
     }  # fmt: skip
     assert letters[2]["encoding"] == "base64"
+    assert len(letters) == 5
     assert letters[4]["reason"] == "unreadable_dead_letter"
 
 

@@ -50,6 +50,7 @@ async def test_from_topics_to_dead_letters(settings, tmp_path):
         return done.stdout
 
     assert answer("accountpulse topics create").count("created") == 10
+    answer("accountpulse topics check")
     assert "all topics are as they should be" in answer("accountpulse check")
     assert {"31", "1"} <= set(answer("accountpulse produce events.ndjson").split())
     with role(words("accountpulse worker"), environment, tmp_path) as worker:

@@ -29,7 +29,7 @@ async def send(settings, topic, values, key=b"a-1"):
             await producer.send(settings.topic_prefix + topic, value, key=key, partition=0)
 
 
-async def make(settings, *, without=(), policy="compact", odd=None):
+async def make(settings, *, without=(), policy="compact", odd=None, largest=None):
     """The topics, but for what is told."""
     specs = [spec for spec in topics.topic_specs(settings) if spec.purpose not in without]
     async with admin_client(settings.kafka) as admin:
@@ -37,6 +37,7 @@ async def make(settings, *, without=(), policy="compact", odd=None):
             name, config = spec.purpose.value, dict(spec.config)
             if name == "state":
                 config["cleanup.policy"] = policy
+                config |= {"max.message.bytes": str(largest)} if largest else {}
             count = spec.partitions + (name == odd)
             await admin.create_topics([NewTopic(spec.name, count, 1, topic_configs=config)])
 
@@ -51,6 +52,10 @@ async def unequal(settings, directory):
 
 async def deleting(settings, directory):
     await make(settings, policy="compact,delete")
+
+
+async def small_rows(settings, directory):
+    await make(settings, largest=1_000_000)
 
 
 async def newer_rows(settings, directory):
@@ -87,6 +92,7 @@ CASES = {
     "does not exist": (absent, {}),
     "partitions, but": (unequal, {}),
     "cleanup.policy": (deleting, {}),
+    "max.message.bytes": (small_rows, {}),
     "state row of version": (newer_rows, {}),
     "ends at offset": (recreated_input, {"KAFKA__PARTITIONS": "4"}),
 }

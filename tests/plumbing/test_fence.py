@@ -1,34 +1,50 @@
 """Fencing on a real broker: only the newest owner of a partition writes."""
 
+import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import DuplicateSequenceNumber, MessageSizeTooLargeError
+from aiokafka.protocol.produce import ProduceRequest
 from faust.types import TP
 
 from streams import topics
-from streams.clock import wall_ms
+from streams.clock import Clock, wall_ms
 from streams.fence import TERM_KEY, FencedError, FencedWriter, compress_fast
+from streams.flush import Outputs
 from streams.settings import Kafka, Settings
+from streams.topics import HOUR_MS, ROW_BYTES
+from tests.plumbing.own_kafka import own_kafka
 
 
 @pytest.fixture
 async def tp(kafka, topic_prefix) -> TP:
-    settings = Settings(topic_prefix=topic_prefix, kafka=Kafka(bootstrap=kafka.bootstrap, partitions=2))
-    await topics.create(settings)
-    return TP(f"{topic_prefix}state", 1)
+    return await topic(kafka.bootstrap, topic_prefix)
+
+
+async def topic(bootstrap: str, prefix: str) -> TP:
+    """The partition all writers are after."""
+    await topics.create(Settings(topic_prefix=prefix, kafka=Kafka(bootstrap=bootstrap, partitions=2)))
+    return TP(f"{prefix}state", 1)
 
 
 @contextlib.asynccontextmanager
-async def owner(bootstrap: str, batch: int = 100_000) -> AsyncIterator[FencedWriter]:
-    """A writer of the group with connections of its own."""
+async def owner(
+    bootstrap: str, tp: TP, batch: int = 100_000, clock: Clock = wall_ms
+) -> AsyncIterator[FencedWriter]:
+    """A writer of the group with connections of its own, to all outputs of a prefix."""
     compress_fast()
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, compression_type="lz4", max_batch_size=batch
     )
     async with producer:
-        yield FencedWriter("group", producer, 10.0, wall_ms)
+        prefix = tp.topic.removesuffix("state")
+        outputs = Outputs(*(prefix + name for name in ("state", "scores", "alerts", "dead-letters")))
+        yield FencedWriter("group", outputs.all, producer, 10.0, clock)
 
 
 def outbox(writer: FencedWriter, tp: TP, *keys: bytes):
@@ -51,28 +67,105 @@ async def keys_in(bootstrap: str, tp: TP) -> list[bytes]:
 
 async def test_newer_owner_shuts_the_older_out(kafka, tp):
     """Once a second writer has taken a partition, nothing of the first one reaches the log."""
-    async with owner(kafka.bootstrap) as old, owner(kafka.bootstrap) as new:
-        await old.acquire([tp])
+    async with owner(kafka.bootstrap, tp) as old, owner(kafka.bootstrap, tp) as new:
+        await old.acquire([tp.partition])
         await old.write(outbox(old, tp, b"a"))
         late = outbox(old, tp, b"b")
-        assert (await new.acquire([tp]))[tp] == 2
+        assert (await new.acquire([tp.partition]))[tp] == 2
         with pytest.raises(FencedError, match=r"state\[1\]: epoch 0 is over"):
             await old.write(late)
         await new.write(outbox(new, tp, b"c"))
-        with pytest.raises(FencedError):
-            await old.renew([tp])
     assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, b"a", TERM_KEY, b"c"]
+
+
+async def test_zombie_cannot_renew(kafka, tp):
+    """A writer that was replaced and does not know it is refused its renewal, and its successor writes on."""
+    async with owner(kafka.bootstrap, tp) as old, owner(kafka.bootstrap, tp) as new:
+        await old.acquire([tp.partition])
+        assert (await old.renew([tp.partition]))[tp] == 1
+        await new.acquire([tp.partition])
+        with pytest.raises(FencedError, match="later epoch"):
+            await old.renew([tp.partition])
+        await new.write(outbox(new, tp, b"a"))
+        await new.renew([tp.partition])
+        await new.write(outbox(new, tp, b"b"))
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, TERM_KEY, TERM_KEY, b"a", TERM_KEY, b"b"]
+
+
+async def test_term_nobody_confirmed_is_over(kafka, tp):
+    """A writer frozen for longer than brokers may remember its epoch writes and renews nothing, whatever they would say."""
+    now = [wall_ms() - 48 * HOUR_MS]  # brokers refuse records of the future
+    async with owner(kafka.bootstrap, tp, clock=lambda: now[0]) as writer:
+        await writer.acquire([tp.partition])
+        now[0] += 11 * HOUR_MS
+        await writer.write(outbox(writer, tp, b"a"))
+        now[0] += 11 * HOUR_MS
+        await writer.renew([tp.partition])
+        late = outbox(writer, tp, b"b")
+        now[0] += 13 * HOUR_MS
+        with pytest.raises(FencedError, match="no broker confirmed epoch 1 for 13 h"):
+            await writer.write(late)
+        with pytest.raises(FencedError, match="no broker confirmed"):
+            await writer.renew([tp.partition])
+        await writer.acquire([tp.partition])
+        await writer.write(outbox(writer, tp, b"c"))
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, b"a", TERM_KEY, TERM_KEY, b"c"]
+
+
+FORGETFUL = {
+    "producer.id.expiration.ms": "3000",
+    "producer.id.expiration.check.interval.ms": "500",
+    "transactional.id.expiration.ms": "3000",
+    "transaction.remove.expired.transaction.cleanup.interval.ms": "500",
+}
+
+
+async def test_renewal_keeps_brokers_from_forgetting(topic_prefix):
+    """With brokers that forget within seconds, renewals keep both the zombie before and the owner itself refusable."""
+    async with own_kafka(FORGETFUL) as server:
+        tp = await topic(server.bootstrap, topic_prefix)
+        async with (
+            owner(server.bootstrap, tp) as zombie,
+            owner(server.bootstrap, tp) as held,
+            owner(server.bootstrap, tp) as new,
+        ):
+            await zombie.acquire([tp.partition])
+            await held.acquire([tp.partition])
+            for _ in range(12):  # twice what either remembers, and nothing else is written
+                await held.renew([tp.partition])
+                await asyncio.sleep(0.5)
+            with pytest.raises(FencedError, match="is over"):  # the leader remembers the partition's epoch
+                await zombie.write(outbox(zombie, tp, b"zombie"))
+            await new.acquire([tp.partition])
+            with pytest.raises(FencedError, match="is over"):  # the coordinator remembers the partition's id
+                await held.write(outbox(held, tp, b"held"))
+            await new.write(outbox(new, tp, b"new"))
+        assert set(await keys_in(server.bootstrap, tp)) == {TERM_KEY, b"new"}
+
+
+@pytest.mark.parametrize("name", ["state", "scores", "alerts", "dead-letters"])
+async def test_every_output_is_fenced(kafka, tp, name):
+    """From the takeover on, before its successor wrote anything, nothing of a replaced writer reaches any output."""
+    out = TP(tp.topic.removesuffix("state") + name, tp.partition)
+    async with owner(kafka.bootstrap, tp) as old, owner(kafka.bootstrap, tp) as new:
+        await old.acquire([tp.partition])
+        await old.write(outbox(old, out, b"a"))
+        late = outbox(old, out, b"b")
+        await new.acquire([tp.partition])
+        with pytest.raises(FencedError, match="is over"):
+            await old.write(late)
+    assert await keys_in(kafka.bootstrap, out) == [TERM_KEY, b"a", TERM_KEY]
 
 
 async def test_outbox_keeps_the_term_it_was_made_in(kafka, tp):
     """What was encoded before a partition was lost is refused, even after the same writer took it again."""
-    async with owner(kafka.bootstrap) as writer:
-        await writer.acquire([tp])
+    async with owner(kafka.bootstrap, tp) as writer:
+        await writer.acquire([tp.partition])
         early = outbox(writer, tp, b"a")
-        writer.release([tp])
+        writer.release([tp.partition])
         with pytest.raises(FencedError, match="not owned"):
             outbox(writer, tp, b"b")
-        await writer.acquire([tp])
+        await writer.acquire([tp.partition])
         with pytest.raises(FencedError, match="epoch 0 is over"):
             await writer.write(early)
     assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, TERM_KEY]
@@ -81,8 +174,8 @@ async def test_outbox_keeps_the_term_it_was_made_in(kafka, tp):
 async def test_many_batches_arrive_once_and_in_order(kafka, tp):
     """An outbox of many batches is appended in order; writing it again appends nothing."""
     keys = [b"key-%05d" % n for n in range(3_000)]
-    async with owner(kafka.bootstrap, batch=16_384) as writer:
-        await writer.acquire([tp])
+    async with owner(kafka.bootstrap, tp, batch=16_384) as writer:
+        await writer.acquire([tp.partition])
         box = outbox(writer, tp, *keys)
         assert await writer.write(box) == {tp: len(keys)}
         assert len(box.batches[tp]) > 5
@@ -90,3 +183,49 @@ async def test_many_batches_arrive_once_and_in_order(kafka, tp):
         await writer.write(box)
         assert await writer.write(writer.outbox()) == {}
     assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, *keys]
+
+
+async def test_row_larger_than_a_batch_is_written(kafka, tp):
+    """A row of three megabytes goes out as a batch of its own, in order, and a reader with small fetches gets it."""
+    async with owner(kafka.bootstrap, tp) as writer:
+        await writer.acquire([tp.partition])
+        box = writer.outbox()
+        box.put(tp, [(b"a", b"1"), (b"large", os.urandom(3 << 20)), (b"z", b"2")], wall_ms())
+        assert await writer.write(box) == {tp: 3}
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, b"a", b"large", b"z"]
+
+
+async def test_row_larger_than_the_topic_takes_is_named(kafka, tp):
+    """A row that the broker refuses ends the write with its key, its size and the way out."""
+    async with owner(kafka.bootstrap, tp) as writer:
+        await writer.acquire([tp.partition])
+        box = writer.outbox()
+        box.put(tp, [(b"a", b"1"), (b"huge", os.urandom(ROW_BYTES + 1))], wall_ms())
+        with pytest.raises(MessageSizeTooLargeError, match=r"bytes.*1 record.*b'huge'.*max.message.bytes"):
+            await writer.write(box)
+
+
+async def test_term_that_was_appended_unanswered_is_taken_again(kafka, tp, monkeypatch):
+    """When the broker only says that the term record is there already, the next term is taken, whose place is known."""
+    async with owner(kafka.bootstrap, tp) as writer:
+        send, said = writer._client.send, []
+
+        async def forgetting(node, request, **options):
+            answer = await send(node, request, **options)
+            if isinstance(request, ProduceRequest) and not said:
+                said.append(answer)
+                topics = [
+                    (
+                        topic,
+                        [(number, DuplicateSequenceNumber.errno, -1, *more) for number, _, _, *more in parts],
+                    )
+                    for topic, parts in answer.topics
+                ]
+                return SimpleNamespace(topics=topics)
+            return answer
+
+        monkeypatch.setattr(writer._client, "send", forgetting)
+        assert (await writer.acquire([tp.partition]))[tp] == 1
+        await writer.write(outbox(writer, tp, b"a"))
+    assert said
+    assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, TERM_KEY, b"a"]

@@ -5,16 +5,19 @@ import contextlib
 from collections import Counter
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from alerts.sinks.base import SinkError
 from streams import notifier
 from streams.clock import wall_ms
+from streams.fence import TERM_KEY
 from streams.notifier import MissingTopicError, create_sinks
 from streams.servers.redis import RedisServer
 from streams.settings import Engine, Kafka, Redis, Settings, Sinks, Webhook
 from tests.plumbing.notifying import (
+    PARTITIONS,
     Recorder,
     alerts_of,
     assert_order,
@@ -59,6 +62,21 @@ async def test_delivers_buries_and_commits(settings):
         for fate in ("sent", "undeliverable", "malformed")
     }
     assert values == {"sent": 15, "undeliverable": 3, "malformed": 2}
+
+
+async def test_terms_of_the_fence_are_passed_over(settings):
+    """The records with which workers take the alerts topic over are neither sent nor buried, and are committed."""
+    sink = Recorder()
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap) as producer:
+        for number in range(PARTITIONS):
+            await producer.send_and_wait(
+                f"{settings.topic_prefix}alerts", b"0", key=TERM_KEY, partition=number
+            )
+    await publish(settings, alerts_of(9, 1))  # on both partitions, behind the terms
+    async with running(settings, sink):
+        await until(lambda: len(sink.sent) == 9)
+    assert await buried(settings) == []
+    assert await committed(settings) == PARTITIONS + 9
 
 
 async def test_restart_and_republication_send_nothing_twice(settings):

@@ -65,6 +65,7 @@ async def test_every_wrong_topic_is_named_with_a_way_out(kafka: KafkaAddress, to
     assert set(findings) == {
         Problem.UNEQUAL_PARTITIONS,
         Problem.STATE_DELETED,
+        Problem.SMALL_ROWS,
         Problem.SCORES_DELETED,
         Problem.CREATE_TIME,
     }
@@ -72,6 +73,8 @@ async def test_every_wrong_topic_is_named_with_a_way_out(kafka: KafkaAddress, to
     assert unequal.topic == f"{topic_prefix}usage"
     assert unequal.text == f"2 partitions, but {topic_prefix}tickets has 3"
     assert findings[Problem.STATE_DELETED].level is Level.ERROR
+    assert findings[Problem.SMALL_ROWS].level is Level.ERROR
+    assert "max.message.bytes=8388608" in findings[Problem.SMALL_ROWS].way_out
     assert findings[Problem.CREATE_TIME].level is Level.WARNING
     assert all(finding.way_out for finding in findings.values())
 

@@ -1,17 +1,15 @@
 """Two workers under faults: whatever is killed, stopped or frozen, no key may differ from a plain recount."""
 
 import asyncio
-import contextlib
 import random
 import signal
-from collections.abc import AsyncIterator
 
 import pytest
 
-from streams.servers.kafka import QUICK_FAULTS, KafkaServer
-from streams.servers.process import ServerUnavailableError
-from tests.plumbing.counting_run import Run, counting_run, until
+from tests.plumbing.counting_run import PARTITIONS, Run, counting_run, until
+from tests.plumbing.own_kafka import own_kafka
 
+OUTPUTS = ("state", "scores", "alerts", "dead-letters")
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
 
 
@@ -44,27 +42,29 @@ async def test_kill_and_terminate_mid_stream(kafka, topic_prefix, tmp_path, seed
         await assert_exact(run)
 
 
-@pytest.mark.parametrize("seed", [21])
-async def test_frozen_owner_is_refused(kafka, topic_prefix, tmp_path, seed):
-    """A worker frozen between encoding and writing, thawed when all is done by the other, writes nothing."""
+@pytest.mark.parametrize(("seed", "topic"), [(21, "state"), (22, "alerts")])
+async def test_frozen_owner_is_refused(kafka, topic_prefix, tmp_path, seed, topic):
+    """A worker frozen between encoding and writing, thawed when all is done by the other, writes nothing to any output."""
     print("seed", seed)
     async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
         frozen = run.start()
         await run.ready(frozen)
         await run.produce(3_000, seed)
         await run.finished()
-        (tmp_path / f"freeze.{frozen.process.pid}").touch()
+        (tmp_path / f"freeze.{frozen.process.pid}").write_text(topic)
         await run.produce(3_000, seed + 1)
         await until(lambda: frozen.stopped, 10, run.logs)
         other = run.start()
         await run.finished()
         await run.ready(other)
-        before = await run.read("state")
+        before = [await run.read(name) for name in OUTPUTS]
         frozen.process.send_signal(signal.SIGCONT)
         await until(lambda: "write was refused" in frozen.log.read_text(), 15, run.logs)
         await asyncio.gather(run.ready(frozen), run.ready(other))
-        after = await run.read("state")
-        assert {p: len(rs) for p, rs in after.items()} == {p: len(rs) for p, rs in before.items()}
+        after = [await run.read(name) for name in OUTPUTS]
+        assert [{p: len(rs) for p, rs in each.items()} for each in after] == [
+            {p: len(rs) for p, rs in each.items()} for each in before
+        ]
         await run.produce(2_000, seed + 2)
         await assert_exact(run)
 
@@ -86,6 +86,23 @@ async def test_freeze_at_random_moments(kafka, topic_prefix, tmp_path, seed):
             await feeding
             victim.process.send_signal(signal.SIGCONT)
             await asyncio.sleep(chance.uniform(0.5, 5.0))
+        await assert_exact(run)
+
+
+@pytest.mark.parametrize("seed", [35])
+async def test_frozen_without_a_successor_keeps_its_state(kafka, topic_prefix, tmp_path, seed):
+    """A lone worker frozen for longer than its session recovers nothing when it is thawed, and no key differs."""
+    print("seed", seed)
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        worker = run.start()
+        await run.ready(worker)
+        await run.produce(3_000, seed)
+        await asyncio.sleep(0.2)  # some of it is folded and not written
+        worker.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(run.session * 1.6)
+        await run.produce(3_000, seed + 1)
+        worker.process.send_signal(signal.SIGCONT)
+        await until(lambda: worker.log.read_text().count("state kept") == PARTITIONS, 30, run.logs)
         await assert_exact(run)
 
 
@@ -157,16 +174,53 @@ async def test_stops_without_a_broker(topic_prefix, tmp_path):
         assert await run.stop(child, signal.SIGTERM, timeout=10) != 0
 
 
-@contextlib.asynccontextmanager
-async def own_kafka() -> AsyncIterator[KafkaServer]:
-    """A broker of this test alone, as it will be killed."""
-    server = KafkaServer(properties=QUICK_FAULTS)
-    try:
-        await asyncio.to_thread(server.start)
-    except ServerUnavailableError as error:
-        server.close()
-        pytest.skip(str(error))
-    try:
-        yield server
-    finally:
-        await asyncio.to_thread(server.close)
+async def test_says_that_the_broker_is_gone_although_all_is_committed(topic_prefix, tmp_path):
+    """With everything committed and the broker gone, SIGTERM ends a worker within 10 s, and not with 0."""
+    async with own_kafka() as server, counting_run(server.bootstrap, topic_prefix, tmp_path) as run:
+        child = run.start()
+        await run.ready(child)
+        await run.produce(500, seed=62)
+        await run.finished()
+        await asyncio.to_thread(server.kill)
+        assert await run.stop(child, signal.SIGTERM, timeout=10) == 1, run.logs()
+
+
+async def test_ends_in_time_although_the_broker_is_frozen(topic_prefix, tmp_path):
+    """With a broker that keeps its connections and answers nothing, SIGTERM ends a worker within 10 s, and not with 0."""
+    async with own_kafka() as server, counting_run(server.bootstrap, topic_prefix, tmp_path) as run:
+        child = run.start()
+        await run.ready(child)
+        await run.produce(500, seed=63)
+        await run.finished()
+        await asyncio.to_thread(server.pause)
+        try:
+            assert await run.stop(child, signal.SIGTERM, timeout=10) == 1, run.logs()
+        finally:
+            await asyncio.to_thread(server.resume)
+
+
+async def test_ends_in_time_although_the_loop_hangs(kafka, topic_prefix, tmp_path):
+    """With an event loop that does not turn any more, SIGTERM ends a worker within 10 s, not with 0, saying where it hung."""
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        child = run.start()
+        await run.ready(child)
+        await run.produce_text([b"hang"])
+        await until(lambda: child.get("/live")[0] == 0, 20)
+        assert await run.stop(child, signal.SIGTERM, timeout=10) == 1, run.logs()
+        assert "in feed" in child.log.read_text()
+
+
+async def test_drains_under_load(kafka, topic_prefix, tmp_path):
+    """SIGTERM while events pour in ends a worker with 0 in time, and what it took is committed; the next one reads on."""
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path, keys=20_000) as run:
+        await run.produce(40_000, seed=71)
+        child = run.start()
+        await run.ready(child)
+        feeding = asyncio.create_task(run.produce(20_000, seed=72))
+        await asyncio.sleep(1)
+        assert await run.stop(child, signal.SIGTERM, timeout=7) == 0, run.logs()
+        await feeding
+        taken = sum(offset for offset, _ in (await run.committed()).values())
+        assert 0 < taken < 60_000
+        run.start()
+        await assert_exact(run)

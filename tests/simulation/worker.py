@@ -14,7 +14,7 @@ from scoring.events import SOURCES
 from streams.flush import Flush
 from streams.partition_context import Context
 from streams.pipeline import Partition
-from tests.simulation.world import OUTPUTS, Producer, World, Writer
+from tests.simulation.world import OUTPUTS, World, Writer
 
 
 class Table:
@@ -72,7 +72,6 @@ class Worker:
         self.flush = flush(
             **stubs,
             writer=self.writer,  # type: ignore[arg-type]  # the same calls, no Kafka
-            producer=Producer(world),
             inputs=SOURCES,
             outputs=OUTPUTS,
             deadline=3600.0,

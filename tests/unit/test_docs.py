@@ -128,9 +128,10 @@ def test_settings(page):
 
 
 def test_decisions_are_numbered():
-    """Decision records are numbered without gaps, and each has context, decision and consequences."""
+    """No two decision records share a number, and each has context, decision and consequences."""
     records = sorted(path for path in (ROOT / "docs/adr").glob("*.md"))
-    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    numbers = [int(path.name[:4]) for path in records]
+    assert len(set(numbers)) == len(numbers) > 0
     for path in records:
         text = path.read_text("utf-8")
         assert [h for h in ("## Context", "## Decision", "## Consequences") if h not in text] == [], path.name

@@ -1,0 +1,56 @@
+"""Where input partitions end, and as of when that is known: what makes a feed that is quiet differ from one not heard.
+
+aiokafka dates a fetch answer by when it is processed. An answer that lay in the socket while the process was frozen
+looks fresh then, although it was given before everything that arrived meanwhile. What counts is when it was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.fetch import FetchRequest
+from faust.types import TP
+
+from streams.clock import Clock
+
+
+class FetchedEnd(NamedTuple):
+    """What the last fetch answer said about a partition."""
+
+    offset: int
+    """End of what may be read."""
+    asked_ms: int
+    """Wall time of the request: whatever was appended before it lies below `offset`."""
+
+
+class FetchedEnds:
+    """The newest answer for each partition; written by the consumer's thread, read by the main one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ends: dict[TP, FetchedEnd] = {}
+
+    def get(self, tp: TP) -> FetchedEnd | None:
+        """What is known of a partition; None before the first answer."""
+        return self._ends.get(tp)
+
+    def listen(self, client: AIOKafkaClient) -> None:
+        """Note what passes through a client from now on."""
+        send = client.send
+
+        async def noting(node_id: int, request: Any, **options: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
+            asked_ms = self._clock()
+            answer = await send(node_id, request, **options)
+            if isinstance(request, FetchRequest):
+                self._note(answer, asked_ms)
+            return answer
+
+        client.send = noting
+
+    def _note(self, answer: Any, asked_ms: int) -> None:  # noqa: ANN401
+        for topic, partitions in answer.topics:
+            for partition, code, end, *more in partitions:
+                if not code:
+                    stable = more[0] if answer.API_VERSION >= 4 and more[0] >= 0 else end
+                    self._ends[TP(topic, partition)] = FetchedEnd(stable, asked_ms)
