@@ -65,6 +65,7 @@ PARSED_ONLY = {
     "docker compose ...": "needs a container engine: services and options are held against the Compose file",
     "make ...": "build, tests and containers: the targets are held against the Makefile",
     "python -m streams.demo.record docs/images/demo.svg": "the demo again: the module has to be there",
+    "python deploy/grafana/render.py http://127.0.0.1:9090 now.svg": "tests/plumbing/test_dashboards.py draws with it",
     "promtool test rules deploy/prometheus/tests/accountpulse.yml": "tests/plumbing/test_prometheus_rules.py runs it",
 }
 """Nobody runs these as they stand, and why."""
