@@ -100,7 +100,7 @@ async def _require_topics(settings: Settings) -> None:
     needed = {settings.topic_prefix + name for name in ("alerts", "dead-letters")}
     if missing := needed - (await partition_counts(settings)).keys():
         names = ", ".join(sorted(missing))
-        raise MissingTopicError(f"does not exist: {names}; create it: accountpulse topics create")
+        raise MissingTopicError(f"does not exist: {names}; create them: accountpulse topics create")
 
 
 @contextlib.asynccontextmanager

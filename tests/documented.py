@@ -67,6 +67,7 @@ PARSED_ONLY = {
     "make ...": "build, tests and containers: the targets are held against the Makefile",
     "python -m streams.demo.record docs/images/demo.svg": "the demo again: the module has to be there",
     "python -m tests.alert_states": "tests/unit/test_alerting_docs.py compares the page with what it draws",
+    "python deploy/grafana/render.py http://127.0.0.1:9090 now.svg": "tests/plumbing/test_dashboards.py draws with it",
     "promtool test rules deploy/prometheus/tests/accountpulse.yml": "tests/plumbing/test_prometheus_rules.py runs it",
 }
 """Nobody runs these as they stand, and why."""

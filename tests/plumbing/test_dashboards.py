@@ -5,7 +5,7 @@ is stopped half-way, so that the other has something to recover.
 """
 
 import asyncio
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -14,6 +14,8 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -29,21 +31,29 @@ from tests.plumbing.counting_run import until
 from tests.plumbing.prometheus_server import DEPLOY, PrometheusServer
 from tests.plumbing.test_prometheus_rules import RULES, served
 
-ACCOUNTS, NONSENSE = 12, 40
-FEED_S = 10.0
+PICTURE = os.environ.get("ACCOUNTPULSE_TEST_PICTURE")
+"""Where to write the picture of docs/deploy.md; the run is then larger and longer."""
+ACCOUNTS, FEED_S = (150, 90.0) if PICTURE else (12, 10.0)
+NONSENSE = 40
+BAR_S = 6
 ROLES = {"worker-1": "worker", "worker-2": "worker", "notifier": "notifier", "view": "view"}
-PROGRAM = DEPLOY / "grafana/dashboard.py"
+PROGRAMS = str(DEPLOY / "grafana")
 DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/accountpulse.json").read_text("utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 pytestmark = pytest.mark.timeout(300)
 
 
+def program(name: str) -> ModuleType:
+    """A program beside the dashboard, imported as it runs: with its folder first on the path."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PROGRAMS)
+        return importlib.import_module(name)
+
+
 def test_is_what_the_program_writes():
     """The dashboard that is checked in is, byte for byte, what its program makes: `make dashboards`."""
-    spec = importlib.util.spec_from_file_location("dashboard", PROGRAM)
-    program = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(program)
-    assert program.OUT.read_text("utf-8") == program.render()
+    dashboard = program("dashboard")
+    assert dashboard.OUT.read_text("utf-8") == dashboard.render()
 
 
 def test_panels_lie_side_by_side():
@@ -85,11 +95,11 @@ class Watched:
 
     def series(self, panel: dict, target: dict) -> list[dict]:
         """What Grafana would get for a query of a panel."""
-        query = target["expr"].replace("$__rate_interval", "6s").replace("$__interval", "6s")
+        query = target["expr"].replace("$__rate_interval", f"{BAR_S}s").replace("$__interval", f"{BAR_S}s")
         assert "$" not in query
         if target.get("instant"):
             return self.prometheus.ask("query", query=query, time=self.until)["result"]
-        step = {"start": self.since, "end": self.until, "step": 6 if "interval" in panel else 1}
+        step = {"start": self.since, "end": self.until, "step": BAR_S if "interval" in panel else 1}
         return self.prometheus.ask("query_range", query=query, **step)["result"]
 
 
@@ -107,6 +117,7 @@ async def watched(kafka, redis_server, topic_prefix, tmp_path):
         "ACCOUNTPULSE_REDIS__URL": redis_server.url,
         "ACCOUNTPULSE_REDIS__PREFIX": topic_prefix,
         "ACCOUNTPULSE_ENGINE__TICK": str(DAY // 1000 // 4),
+        "ACCOUNTPULSE_ENGINE__IDLE": "5",  # between the halves the feed is not over
         "ACCOUNTPULSE_ENGINE__COLD_START_HOURS": str(2 * SHORTEST_DAYS * 24),
         "ACCOUNTPULSE_SINKS__STDOUT": "true",
         "ACCOUNTPULSE_PROBES__HOST": "127.0.0.1",
@@ -125,7 +136,7 @@ async def watched(kafka, redis_server, topic_prefix, tmp_path):
         await asyncio.gather(*starting)
         await feed(tmp_path, environment, processes["worker-2"])
         await until(lambda: not missing(prometheus), 90, lambda: f"{missing(prometheus)} {logs(tmp_path)}")
-        await asyncio.sleep(3)
+        await asyncio.sleep(BAR_S + 1)  # so that the last step of every query lies behind what came last
         yield Watched(prometheus, since, time.time(), environment)
     finally:
         for process in (*processes.values(), prometheus.process):
@@ -163,7 +174,8 @@ async def feed(directory: Path, environment: dict[str, str], leaving: ServerProc
         done = await asyncio.to_thread(command, environment, "produce", str(file), "--rate", rate)
         assert done.returncode == 0, done.stderr
         if number == 0:
-            await asyncio.to_thread(leaving.stop)
+            stopping = asyncio.create_task(asyncio.to_thread(leaving.stop))
+    await stopping
 
 
 def command(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
@@ -207,9 +219,25 @@ async def test_every_query_is_answered(watched):
                 without.append((panel["title"], target["expr"], series[:2]))
     assert without == []
     figures(watched)
+    drawn(watched)
     documented(watched)
     groups = watched.prometheus.ask("rules")["groups"]
     assert [rule["name"] for group in groups for rule in group["rules"] if rule["health"] != "ok"] == []
+
+
+def drawn(watched: Watched) -> None:
+    """deploy/grafana/render.py draws every panel of the dashboard from this Prometheus, none of them empty."""
+    svg = program("render").draw(DASHBOARD, watched.prometheus.ask, (watched.since, watched.until), scrape=1)
+    told = [
+        "".join(text.itertext()) for text in ElementTree.fromstring(svg).iter() if text.tag.endswith("text")
+    ]
+    assert [panel["title"] for panel in PANELS if told.count(panel["title"]) != 1] == []
+    assert "no data" not in told
+    assert {"red", "amber", "green", "tickets", "applied", "sent", "stream"} <= {
+        word for t in told for word in t.split()
+    }
+    if PICTURE:
+        Path(PICTURE).write_text(svg, "utf-8")
 
 
 def documented(watched: Watched) -> None:
