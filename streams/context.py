@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from io import FileIO
 from pathlib import Path
 
 import msgspec
@@ -96,12 +98,24 @@ def _placement(partitions: int | None) -> Callable[[int], Callable[[bytes], bool
 
 def _appender(path: Path) -> TickLog:
     try:
-        stream = path.open("ab")
+        stream = path.open("a+b", buffering=0)  # open as long as the process runs
+        if stream.tell() and _last_byte(stream) != b"\n":
+            stream.write(b"\n")  # a line that was cut off stays one broken line
     except OSError as error:
         raise UnusableFileError("tick log", path, error.strerror or error) from None
 
     def append(lines: Sequence[TickLine]) -> None:
-        stream.write(b"".join(_encode_line(line) + b"\n" for line in lines))
-        stream.flush()
+        rest = b"".join(_encode_line(line) + b"\n" for line in lines)
+        try:
+            while rest:
+                rest = rest[stream.write(rest) :]
+        except OSError as error:  # an audit trail with holes would be none
+            way_out = "make room, or unset ACCOUNTPULSE_ENGINE__TICK_LOG"
+            raise OSError(error.errno, f"tick log {path}: {error.strerror}; {way_out}") from error
 
     return append
+
+
+def _last_byte(stream: FileIO) -> bytes:
+    stream.seek(-1, os.SEEK_END)
+    return stream.read(1)

@@ -159,7 +159,10 @@ class Engine(_Strict):
     model: Path | None = None
     """A model file; None is the model that comes with the package."""
     tick_log: Path | None = None
-    """Appends what every tick decided, one JSON line per account, in the form of `replay --scores`: an audit trail."""
+    """Appends what every tick decided, one JSON line per account, in the form of `replay --scores`: an audit trail.
+
+    A worker that cannot write it ends.
+    """
 
     @model_validator(mode="after")
     def _grid(self) -> Engine:
