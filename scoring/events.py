@@ -27,6 +27,7 @@ Timestamp = Annotated[
     ),
 ]
 Amount = Annotated[float, Meta(ge=-1e12, le=1e12)]
+Revenue = Annotated[float, Meta(ge=0, le=1e12)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Tier = Literal["high_touch", "low_touch", "tech_touch"]
 
@@ -103,7 +104,7 @@ class Account(Event, tag_field="type", tag="account"):
     tier: Tier | None = None
     segment: Text | None = None
     plan: Text | None = None
-    mrr: Amount | None = None
+    mrr: Revenue | None = None
     currency: Text | None = None
     seats: Count | None = None
     renewal_date: Text | None = None
@@ -129,7 +130,7 @@ class Churn(Event, tag_field="type", tag="churn"):
 
     scope: Literal["account", "subscription"] = "account"
     reason_class: Literal["cancellation", "closure", "non_renewal", "switch"] | None = None
-    mrr: Amount | None = None
+    mrr: Revenue | None = None
     currency: Text | None = None
 
 
@@ -137,7 +138,7 @@ class Renewal(Event, tag_field="type", tag="renewal"):
     """Outcome: the account renewed. Never an input of the score."""
 
     scope: Literal["account", "subscription"] = "account"
-    mrr: Amount | None = None
+    mrr: Revenue | None = None
     currency: Text | None = None
 
 

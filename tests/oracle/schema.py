@@ -37,6 +37,7 @@ def _counts(value: object) -> bool:
 
 
 TEXT, ID, STAMP = _text(), _text(shortest=1), _text(40, 20)
+REVENUE = _number(0, 1e12)
 AMOUNT, COUNT, QUANTITY = _number(-1e12, 1e12), _whole(0, 1_000_000_000), _number(0, 1e9)
 PERCENT = _number(0, 100)
 POSITIVE, ANY_NUMBER = _number(0, float("inf")), _number(float("-inf"), float("inf"))
@@ -114,7 +115,7 @@ OPTIONAL: dict[str, dict[str, Check]] = {
             "parent_id",
             "name",
         ),
-        **_nullable(AMOUNT, "mrr"),
+        **_nullable(REVENUE, "mrr"),
         **_nullable(COUNT, "seats", "notice_days"),
         **_nullable(_flag, "auto_renew"),
         **_nullable(lambda v: TEXT(v) or _flag(v) or ANY_NUMBER(v), "icp_fit"),
@@ -123,10 +124,10 @@ OPTIONAL: dict[str, dict[str, Check]] = {
     "churn": {
         "scope": SCOPE,
         **_nullable(REASON, "reason_class"),
-        **_nullable(AMOUNT, "mrr"),
+        **_nullable(REVENUE, "mrr"),
         **_nullable(TEXT, "currency"),
     },
-    "renewal": {"scope": SCOPE, **_nullable(AMOUNT, "mrr"), **_nullable(TEXT, "currency")},
+    "renewal": {"scope": SCOPE, **_nullable(REVENUE, "mrr"), **_nullable(TEXT, "currency")},
     "engagement": {
         **_nullable(_one_of("inbound", "outbound", "two_way"), "direction"),
         **_nullable(ID, "contact_id"),

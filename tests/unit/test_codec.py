@@ -51,6 +51,7 @@ REASONS = [
     ("invalid", rec({**GOOD, "quantity": None})),
     ("invalid", rec({**GOOD, "quantity": "3"})),
     ("invalid", rec({**GOOD, "quantity": -0.001})),
+    ("invalid", rec({**GOOD, "type": "account", "action": "updated", "mrr": -0.01})),
     ("invalid", rec({**GOOD, "event_id": ""})),
     ("invalid", rec({**GOOD, "feature": "x" * 257})),
     ("invalid", rec({**GOOD, "ts": "2025"})),
