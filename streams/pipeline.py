@@ -164,7 +164,7 @@ class Partition:
         return lowest
 
     def _open(self, upcoming: int) -> None:
-        if upcoming // DAY > self.store.day:
+        if upcoming // DAY != self.store.today:
             self.store.roll(upcoming // DAY)
 
     def _take(self, upcoming: int) -> Iterator[None]:

@@ -68,7 +68,7 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
     """
     late = 0
     if code in TERM_CODES:
-        young = times // DAY > store.day - DAYS
+        young = times // DAY > store.today - DAYS
         if not young.all():
             late = len(events) - int(young.sum())
             rows, events, times = (
@@ -91,14 +91,14 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
 
 
 def forget(store: Store) -> None:
-    """Drop closed tickets and invoices, answers and contacts whose last day has passed; `store.day` was just rolled."""
-    for day in sorted(d for d in store.expiries if d <= store.day):
+    """Drop closed tickets and invoices, answers and contacts whose last day has passed; `store.today` was just set."""
+    for day in sorted(d for d in store.expiries if d <= store.today):
         for row in store.expiries.pop(day):
             tail = store.tails.get(row)
             if tail is None:
                 continue
             before = _remembered(tail)
-            oldest = (store.day - DAYS + 1) * DAY
+            oldest = (store.today - DAYS + 1) * DAY
             tail.tickets = {
                 k: t for k, t in tail.tickets.items() if t.state != CLOSED or t.state_ts >= oldest
             }
