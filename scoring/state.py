@@ -45,11 +45,15 @@ class News(NamedTuple):
 
 
 class Store:
-    """Columns, index and tails of one partition. `day` is the day its rings are rolled to."""
+    """Columns, index and tails of one partition. `day` is the day its rings are rolled to.
+
+    `today` is the day that events count from and ticks stand at. After a crash `day` may be ahead of it: some rows were
+    written at later ticks than those from which the clock goes on.
+    """
 
     def __init__(self, capacity: int = 1024) -> None:
         self.n = 0
-        self.day = UNSET
+        self.day = self.today = UNSET
         self.index: dict[bytes, int] = {}
         self.keys: list[bytes] = []
         self.names: list[str] = []
@@ -142,6 +146,7 @@ class Store:
 
     def roll(self, today: int) -> None:
         """Open the buckets of the days, weeks and months that have begun, for all accounts at once."""
+        self.today = today
         if self.day == UNSET:
             self.day = today
             self.hot["day"][: self.n] = today

@@ -143,7 +143,7 @@ class Folding:
         for row, dropped in waiting.items():  # before the term began, or still ended
             store.tail(row).held = [h for h in store.tail(row).held if h not in dropped]
             for h in dropped:
-                fate = "late" if h.ts // DAY <= store.day - DAYS else "applied"
+                fate = "late" if h.ts // DAY <= store.today - DAYS else "applied"
                 self._context.totals.events[SOURCES[h.source], fate] += 1
             store.mark[row] |= ROW
 

@@ -68,7 +68,7 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
     """
     late = 0
     if code in TERM_CODES:
-        young = times // DAY > store.day - DAYS
+        young = times // DAY > store.today - DAYS
         if not young.all():
             late = len(events) - int(young.sum())
             rows, events, times = (
@@ -97,13 +97,13 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
 
 
 def forget(store: Store) -> None:
-    """Drop closed tickets and invoices, answers and contacts whose last day has passed; `store.day` was just rolled."""
-    for day in sorted(d for d in store.expiries if d <= store.day):
+    """Drop closed tickets and invoices, answers and contacts whose last day has passed; `store.today` was just set."""
+    for day in sorted(d for d in store.expiries if d <= store.today):
         for row in store.expected(day):
             tail = store.tails.get(row)
             if tail is None:
                 continue
-            if _drop(tail, (store.day - DAYS + 1) * DAY):
+            if _drop(tail, (store.today - DAYS + 1) * DAY):
                 refresh(store, row)
             if (oldest := tail.oldest()) != UNSET:
                 store.expect(row, oldest)

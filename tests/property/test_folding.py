@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from scoring.events import SOURCES, TYPE_NAMES, decode
 from scoring.fold.apply import fold
 from scoring.layout import HOT
+from scoring.row import encode_rows
 from scoring.state import Store
-from scoring.times import DAY, parse
+from scoring.times import DAY, HOUR, parse
 from streams.pipeline import Partition
 from streams.replay import SOURCE_OF
-from tests.property.feeds import context, feed, folded, record, settle, tell
+from tests.property.feeds import START, context, event, feed, folded, record, settle, tell
 from tests.property.strategies import BY_TYPE, END, anything, living
 
 EVERYTHING = frozenset({"pad"})
@@ -137,3 +138,29 @@ def test_every_type_is_told():
 def test_hot_has_no_hidden_bytes():
     """The row has no padding the comparisons above could miss: its fields fill it."""
     assert HOT.itemsize == sum(HOT[name].itemsize for name in HOT.names)
+
+
+def test_rows_of_a_later_day_make_no_event_late():
+    """After a crash that left one account's row of a later day, an event of another at the edge of its ring counts as it would have."""
+    day = START // DAY + 1  # of the tick that both tickets count from
+    edge = (day - 127) * DAY
+    events = [
+        event("ticket", START + HOUR, "globex", action="opened", ticket_id="T1"),
+        event("ticket", edge, "acme", action="opened", ticket_id="T2"),
+        event("ticket", edge + DAY, "acme", action="closed", ticket_id="T2"),
+        event("usage", START + 3 * DAY, "globex"),
+    ]
+    for end in (
+        START + DAY + HOUR,
+        START + 4 * DAY,
+    ):  # T2 is still remembered at the first, forgotten at the second
+        whole = tell(events, START + 4 * DAY)
+        [row] = [pair for pair in encode_rows(whole.store, np.arange(whole.store.n)) if pair[0] == b"globex"]
+        undisturbed, again = Partition(0, context()), Partition(0, context())
+        again.restore([row])
+        again.takeover()
+        for partition in (undisturbed, again):
+            feed(partition, events)
+            settle(partition, end)
+        assert folded(again.store)["acme"] == folded(undisturbed.store)["acme"]
+        assert ("T2" in folded(again.store)["acme"]["ticket_map"]) == (end < START + 2 * DAY)
