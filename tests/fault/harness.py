@@ -176,7 +176,7 @@ class FaultRun(WorkerGroup):
             await asyncio.sleep(POLL_S)
             totals = done
             with contextlib.suppress(KafkaError, OSError):  # the broker may be the one that is away
-                totals = await self._taken()
+                totals = await self.committed_records()
             now = time.monotonic()
             for number in since:
                 left = sum(end for (_, partition), end in self.ends.items() if partition == number)
@@ -186,7 +186,7 @@ class FaultRun(WorkerGroup):
                     since[number] = now
             done = totals
 
-    async def _taken(self) -> Counter[int]:
+    async def committed_records(self) -> Counter[int]:
         """Committed records by partition number."""
         taken: Counter[int] = Counter()
         for tp, (offset, _) in (await self.committed(timeout=2)).items():
