@@ -136,7 +136,7 @@ class WorkerGroup:
             await asyncio.sleep(1)
         await topics.create(self.settings)
 
-    def input(self, name: str, partition: int) -> TopicPartition:
+    def tp(self, name: str, partition: int) -> TopicPartition:
         """A partition of a topic, by its name without the prefix."""
         return TopicPartition(self.prefix + name, partition)
 
@@ -151,7 +151,7 @@ class WorkerGroup:
         deadline = time.monotonic() + timeout
         while True:
             committed = await self.committed()
-            wanted = {self.input(source, p): end for (source, p), end in self.ends.items()}
+            wanted = {self.tp(source, p): end for (source, p), end in self.ends.items()}
             left = {tp: end for tp, end in wanted.items() if committed.get(tp, (0, ""))[0] != end}
             if not left:
                 return
@@ -161,9 +161,7 @@ class WorkerGroup:
     @contextlib.asynccontextmanager
     async def admin(self, timeout: float = 40.0) -> AsyncIterator[AIOKafkaAdminClient]:
         """A client for a moment; `timeout` bounds each of its requests."""
-        admin = AIOKafkaAdminClient(
-            bootstrap_servers=self.bootstrap, request_timeout_ms=int(timeout * 1000)
-        )
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=int(timeout * 1000))
         try:
             await admin.start()
             yield admin
@@ -184,6 +182,15 @@ class WorkerGroup:
         resources = [ConfigResource(kind, self.prefix + n, configs=config) for n in names or ("state",)]
         async with self.admin() as admin:
             await admin.alter_configs(resources)
+
+    async def ends_of(self, name: str) -> dict[TopicPartition, int]:
+        """Where the partitions of a topic end."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap)
+        await consumer.start()
+        try:
+            return await consumer.end_offsets([self.tp(name, p) for p in range(PARTITIONS)])
+        finally:
+            await consumer.stop()
 
     async def read(self, topic: str) -> dict[int, list]:
         """Everything in a topic, by partition, without term records."""
