@@ -178,8 +178,12 @@ class WorkerGroup:
             "max.compaction.lag.ms": "1500",
             **{name.replace("_", "."): value for name, value in changes.items()},
         }
+        await self.alter(*(names or ("state",)), **config)
+
+    async def alter(self, *names: str, **config: str) -> None:
+        """Give topics another configuration; what is not named gets its default."""
         kind = ConfigResourceType.TOPIC
-        resources = [ConfigResource(kind, self.prefix + n, configs=config) for n in names or ("state",)]
+        resources = [ConfigResource(kind, self.prefix + name, configs=config) for name in names]
         async with self.admin() as admin:
             await admin.alter_configs(resources)
 
