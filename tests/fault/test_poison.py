@@ -30,9 +30,7 @@ Place = tuple[str, int, int]
 async def test_poison_and_repetition(kafka, topic_prefix, tmp_path, seed, report):
     """Each pill is one dead letter with its place and reason and moves nothing else; the whole log read again is skipped, record by record."""
     async with fault_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
-        await run.alter(
-            *SOURCES, **{"max.message.bytes": "8000000", "message.timestamp.type": "LogAppendTime"}
-        )
+        await run.alter(*SOURCES, **{"max.message.bytes": "8000000"})
         [worker] = await run.start_ready(1)
         feeds = Feeds(run, seed)
         async with run.watched(), feeds.flowing(8):

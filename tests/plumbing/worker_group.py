@@ -181,9 +181,12 @@ class WorkerGroup:
         await self.alter(*(names or ("state",)), **config)
 
     async def alter(self, *names: str, **config: str) -> None:
-        """Give topics another configuration; what is not named gets its default."""
-        kind = ConfigResourceType.TOPIC
-        resources = [ConfigResource(kind, self.prefix + name, configs=config) for name in names]
+        """Change the configuration of topics; the rest stays as the product makes it."""
+        own = {spec.name: spec.config for spec in topics.topic_specs(self.settings)}
+        resources = [
+            ConfigResource(ConfigResourceType.TOPIC, topic, configs={**own[topic], **config})
+            for topic in (self.prefix + name for name in names)
+        ]
         async with self.admin() as admin:
             await admin.alter_configs(resources)
 
