@@ -40,9 +40,11 @@ QUICK_FAULTS: Final[Mapping[str, str]] = MappingProxyType(
         "log.cleaner.backoff.ms": "500",
         "log.retention.check.interval.ms": "5000",
         "log.initial.task.delay.ms": "500",
+        "group.min.session.timeout.ms": "1000",
     }
 )
-"""For fault tests: a killed broker is let in again after 3 s, compaction and retention run at once."""
+"""For fault tests: a killed broker is let in again after 3 s, a dead worker is missed after its own session
+time-out (6 s are the least by default), compaction and retention run at once."""
 
 
 def java_command(heap_mb: int) -> list[str]:

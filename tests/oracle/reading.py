@@ -82,7 +82,7 @@ def _parse(value: bytes | None) -> dict[str, Any]:
         raise RejectedError("too_large")
     try:
         body = json.loads((value or b"").decode(), parse_constant=_no_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # nested too deeply is no JSON to anybody
         raise RejectedError("malformed") from error
     if not isinstance(body, dict):
         raise RejectedError("invalid")

@@ -1,0 +1,112 @@
+"""Workers that are frozen for longer than their session, and wake up when others have their partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+
+import pytest
+
+from tests.fault.feeds import Feeds
+from tests.fault.harness import ONE_SEED, SEEDS, FaultRun, fault_run
+from tests.fault.verdict import assert_exact, judge
+from tests.plumbing.worker_group import Child, until
+
+pytestmark = pytest.mark.timeout(300)
+
+FENCED = ("state", "scores")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_frozen_at_random_moments(kafka, topic_prefix, tmp_path, seed, report):
+    """Workers frozen for two sessions at random moments under load change nothing."""
+    chance = random.Random(seed)
+    async with fault_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        workers = await run.start_ready(2)
+        feeds = Feeds(run, seed)
+        async with run.watched(restart=True), feeds.flowing():
+            for _ in range(2):
+                await asyncio.sleep(chance.uniform(1, 3))
+                zombie = workers[chance.randrange(2)]
+                zombie.process.send_signal(signal.SIGSTOP)
+                await taken_over(run, zombie)
+                await asyncio.sleep(run.session)
+                run.thaw(zombie)
+                await asyncio.sleep(chance.uniform(2, 5))
+                await run.all_ready()
+        await assert_exact(run, feeds, report)
+
+
+async def taken_over(run: FaultRun, zombie: Child) -> None:
+    """Wait until the others have formed a generation without the zombie."""
+    before = run.generations
+    await until(lambda: run.generations > before and zombie.stopped, 30, run.logs)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("point", ["scores", "rows"])
+async def test_thawed_when_all_is_done(kafka, topic_prefix, tmp_path, point, seed, report):
+    """A worker frozen with scores or rows encoded, thawed when others have finished everything, is refused: neither the changelog nor the scores grow."""
+    async with fault_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        workers = await run.start_ready(2)
+        feeds = Feeds(run, seed, events=3000)
+        async with run.watched():
+            async with feeds.flowing(8):
+                await asyncio.sleep(random.Random(seed).uniform(2, 5))
+                zombie = workers[0]
+                await run.freeze_at(zombie, point)
+                await taken_over(run, zombie)
+            await run.finished()
+        await asyncio.sleep(2 * run.commit_interval)
+        before = await lengths(run)
+        run.thaw(zombie)
+        await until(lambda: run.notes("fenced", zombie), 20, run.logs)
+        assert await lengths(run) == before, "a zombie wrote"
+        await assert_exact(run, feeds, report)
+
+
+async def lengths(run: FaultRun) -> dict[str, int]:
+    """Records without those that open a term."""
+    return {name: sum(map(len, (await run.read(name)).values())) for name in FENCED}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_frozen_before_it_takes_over(kafka, topic_prefix, tmp_path, seed, report):
+    """A worker frozen between its assignment and its take-over takes the epoch from a live owner when it wakes up: that one is refused, and nothing is lost."""
+    chance = random.Random(seed)
+    async with fault_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        await run.start_ready(1)
+        feeds = Feeds(run, seed)
+        async with run.watched(restart=True), feeds.flowing():
+            await asyncio.sleep(chance.uniform(1, 3))
+            thief = run.start(FAULT_PAUSE="acquire")
+            await run.frozen(thief)
+            await taken_over(run, thief)
+            await asyncio.sleep(chance.uniform(1, 4))
+            run.thaw(thief)
+            await until(lambda: run.notes("fenced"), 30, run.logs)
+            await asyncio.sleep(chance.uniform(2, 4))
+            await run.all_ready()
+        await assert_exact(run, feeds, report)
+
+
+@pytest.mark.parametrize("seed", ONE_SEED)
+async def test_a_missing_epoch_is_found(kafka, topic_prefix, tmp_path, seed):
+    """If the broker let every worker write, the rows of the one that wakes up last would show: the judgement can fail."""
+    async with fault_run(
+        kafka.bootstrap, topic_prefix, tmp_path, extra={"FAULT_BUG": "no_epoch_fence"}
+    ) as run:
+        zombie, _ = await run.start_ready(2)
+        feeds = Feeds(run, seed, events=2000)
+        async with feeds.flowing(8):
+            await asyncio.sleep(3)
+            await run.freeze_at(zombie, "rows")
+            await taken_over(run, zombie)
+        await run.finished()
+        before = await lengths(run)
+        run.thaw(zombie)
+        await asyncio.sleep(5)
+        assert (await lengths(run))["state"] > before["state"]
+        found = (await judge(run, feeds)).differences
+    assert any(text.startswith("rebuilt[") for text in found)
