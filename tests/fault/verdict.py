@@ -19,8 +19,8 @@ from streams.dead_letters import decode as decode_dead_letter
 from streams.pipeline import Partition
 from tests.fault.feeds import GRACE, TICK, Expected, Feeds
 from tests.fault.harness import FaultRun
+from tests.oracle.columns import accounts
 from tests.oracle.compare import differences
-from tests.oracle.engine import accounts
 from tests.oracle.instants import millis
 from tests.oracle.test_oracle import alert_fields, alert_name, expected_lines, outlook
 

@@ -47,7 +47,7 @@ from streams.fence import FencedError, FencedWriter, Outbox  # noqa: E402
 from streams.pipeline import Partition  # noqa: E402
 from streams.settings import Settings  # noqa: E402
 from streams.table import StateTable  # noqa: E402
-from tests.oracle.engine import accounts  # noqa: E402
+from tests.oracle.columns import accounts  # noqa: E402
 from tests.simulation.bugs import no_offset_fence  # noqa: E402
 
 PLANTED = contextlib.ExitStack()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from streams.servers.process import free_port
 from streams.settings import Settings
-from tests.plumbing.counting_run import ROOT, Child
+from tests.plumbing.worker_group import ROOT, Child
 
 
 def environment_of(settings: Settings, **more: object) -> dict[str, str]:

@@ -27,9 +27,9 @@ from streams.demo.fleet import Fleet, generate, lines
 from streams.demo.stories import SHORTEST_DAYS
 from streams.servers.process import ServerProcess, free_port
 from streams.settings import Kafka, Settings
-from tests.plumbing.counting_run import until
 from tests.plumbing.prometheus_server import DEPLOY, PrometheusServer
 from tests.plumbing.test_prometheus_rules import RULES, served
+from tests.plumbing.worker_group import until
 
 PICTURE = os.environ.get("ACCOUNTPULSE_TEST_PICTURE")
 """Where to write the picture of docs/deploy.md; the run is then larger and longer."""

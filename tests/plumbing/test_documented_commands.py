@@ -7,9 +7,9 @@ import pytest
 from scoring.times import iso
 from streams.clock import wall_ms
 from tests import documented
-from tests.plumbing.counting_run import until
 from tests.plumbing.roles import ended, environment_of, is_ready, role, total, typed
 from tests.plumbing.view_world import catch_up, publish, score_record
+from tests.plumbing.worker_group import until
 
 COMMANDS = documented.of_the_program()
 EURO = {"currency": "EUR", "owner": "ann"}

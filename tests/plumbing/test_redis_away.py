@@ -16,9 +16,9 @@ from streams.servers.process import free_port
 from streams.servers.redis import RedisServer
 from streams.settings import Redis
 from streams.view_reader import NoViewError, Query
-from tests.plumbing.counting_run import until
 from tests.plumbing.roles import environment_of, is_ready, role, samples, total, typed
 from tests.plumbing.view_world import PARTITIONS, from_topic, reading
+from tests.plumbing.worker_group import until
 
 STALE_AFTER_S = 2
 pytestmark = pytest.mark.timeout(240)

@@ -18,9 +18,9 @@ from scoring.events import SOURCES
 from streams import dead_letters
 from streams.partitioner import partition_of
 from streams.view_reader import Order
-from tests.plumbing.counting_run import until
 from tests.plumbing.roles import ended, environment_of, role, samples, total, typed
 from tests.plumbing.view_world import BANDS, PARTITIONS, from_topic, listed, reading
+from tests.plumbing.worker_group import until
 from tests.receiver import receiver
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

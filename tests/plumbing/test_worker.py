@@ -5,7 +5,8 @@ import json
 import re
 import signal
 
-from tests.plumbing.counting_run import Child, Run, counting_run, until
+from tests.plumbing.counting_run import Run, counting_run
+from tests.plumbing.worker_group import Child, until
 
 
 async def test_counts_every_record_once_and_stops_in_time(kafka, topic_prefix, tmp_path):

@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
-from tests.plumbing.counting_run import PARTITIONS, Run, counting_run, until
+from tests.plumbing.counting_run import Run, counting_run
 from tests.plumbing.own_kafka import own_kafka
+from tests.plumbing.worker_group import PARTITIONS, until
 
 OUTPUTS = ("state", "scores", "alerts", "dead-letters")
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]

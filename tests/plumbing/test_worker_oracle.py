@@ -28,7 +28,8 @@ from tests.oracle.histories import history
 from tests.oracle.run import LogRecord, Outcome
 from tests.oracle.run import run as reference
 from tests.oracle.test_oracle import expected_lines, outlook
-from tests.plumbing.counting_run import PARTITIONS, Run, counting_run, until
+from tests.plumbing.counting_run import Run, counting_run
+from tests.plumbing.worker_group import PARTITIONS, until
 
 TICK = 6 * 3_600_000
 GRACE = 60_000

@@ -16,7 +16,8 @@ from scoring.times import DAY, HOUR, iso
 from streams.context import make_context
 from streams.partitioner import partition_of
 from streams.pipeline import Partition
-from tests.plumbing.counting_run import PARTITIONS, Run, counting_run
+from tests.plumbing.counting_run import Run, counting_run
+from tests.plumbing.worker_group import PARTITIONS
 
 TICK, GRACE = HOUR, 60_000
 WHO = b"acme"
@@ -57,7 +58,8 @@ async def test_megabytes_that_wait_for_a_tick_neither_stop_the_worker_nor_get_lo
         for source in range(1, len(SOURCES)):
             await send(run, source, usage(tick - 1000, f"open-{source}", 0))
         waiting = [usage(tick + 1000 * n, f"big-{n}", n, unknown=noise()) for n in range(1, 5)]
-        await send(run, 0, usage(tick - HOUR, "small", 100), *waiting)
+        straggler = usage(tick - 1000, "straggler", 0)  # for its sake what stands before it is taken
+        await send(run, 0, usage(tick - HOUR, "small", 100), *waiting, straggler)
         await run.finished()  # taken, held and committed: only the row remembers them
         assert await run.stop(first, signal.SIGKILL) == -signal.SIGKILL
         second = run.start()

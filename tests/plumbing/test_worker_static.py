@@ -8,7 +8,8 @@ import signal
 
 import pytest
 
-from tests.plumbing.counting_run import Child, Run, counting_run, until
+from tests.plumbing.counting_run import Run, counting_run
+from tests.plumbing.worker_group import Child, until
 
 
 def launch(run: Run, name: str) -> Child:

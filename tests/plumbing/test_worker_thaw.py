@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaProducer
 
 from scoring.times import iso, parse
 from streams.partitioner import partition_of
-from tests.plumbing.counting_run import PARTITIONS, Run, counting_run
+from tests.plumbing.counting_run import Run, counting_run
+from tests.plumbing.worker_group import PARTITIONS
 
 WHO = b"acme"
 NUMBER = partition_of(WHO, PARTITIONS)

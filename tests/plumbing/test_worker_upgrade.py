@@ -13,8 +13,9 @@ import scoring.row
 import scoring.upgrade
 import streams.clock_metadata
 from tests.plumbing import newer_release
-from tests.plumbing.counting_run import PARTITIONS, Child, Run, counting_run
+from tests.plumbing.counting_run import Run, counting_run
 from tests.plumbing.test_worker_oracle import Feeds, start, wrong
+from tests.plumbing.worker_group import PARTITIONS, Child
 
 OLD, NEW = ("streams.cli.main", "worker"), ("tests.plumbing.newer_release",)
 

@@ -14,8 +14,8 @@ from streams.context import make_context
 from streams.dead_letters import decode as decode_dead_letter
 from streams.pipeline import Partition
 from tests.fault.feeds import MODEL
+from tests.oracle.columns import accounts
 from tests.oracle.compare import differences
-from tests.oracle.engine import accounts
 from tests.oracle.fuzzing import UNKNOWN, Input, fuzzed
 from tests.oracle.instants import HOUR, millis
 from tests.oracle.reading import LogRecord, RejectedError, read
