@@ -129,6 +129,8 @@ class Worker:
         )
         self._add_agent(inputs)
         self._tasks: list[asyncio.Task[None]] = []
+        self._early: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._early.set_result(True)
         self._connected = False
         self._settled = False
         self._settled_at: float | None = None
@@ -237,6 +239,7 @@ class Worker:
             await asyncio.sleep(_HOUSEKEEPING_S)
             settled, now = self._is_settled(), time.monotonic()
             if settled:
+                self._commit_early()
                 self.intake.advance_all()
                 self._settled_at = now
             if settled and not self._settled:
@@ -245,6 +248,11 @@ class Worker:
                 log.info("partitions assigned", partitions=sorted(self.table.live()))
             self._settled = settled
             self._check_progress(now)
+
+    def _commit_early(self) -> None:
+        """Days of a backlog go by in less than a commit interval: what waits for a commit gets one."""
+        if self._early.done() and any(state.held_back for state in self.table.live().values()):
+            self._early = asyncio.ensure_future(self.flush.commit())
 
     def _check_progress(self, now: float) -> None:
         """Faust can lose its recovery to a time-out and wait for ever; then only a new start helps."""

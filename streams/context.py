@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from io import FileIO
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import yaml
@@ -21,6 +22,8 @@ from streams.partitioner import partition_of
 from streams.settings import Settings, UnusableFileError, in_one_line
 from streams.ticking import TickLine
 
+DAYS_PER_COMMIT: Final = 2
+"""Three commits stay within a week: what a ring may be ahead of the clock and still hold every window."""
 TickLog = Callable[[Sequence[TickLine]], None]
 _encode_line = msgspec.json.Encoder().encode
 
@@ -52,6 +55,7 @@ def make_context(
     topic_names: Sequence[str] = SOURCES,
     roomy: int = 50_000,
     tick_log: TickLog | None = None,
+    days_per_commit: int | None = None,
 ) -> Context:
     """What all partitions of a process share; `partitions` None accepts every key on every partition.
 
@@ -73,6 +77,7 @@ def make_context(
         roomy=roomy,
         totals=Totals(rules=[*(rule.name for rule in alerts.levels), *alerts.facts]),
         tick_log=tick_log,
+        days_per_commit=days_per_commit,
     )
 
 
@@ -87,6 +92,7 @@ def build_context(settings: Settings) -> Context:
         topic_names=[settings.topic_prefix + source for source in SOURCES],
         roomy=engine.max_queued // 2,
         tick_log=None if engine.tick_log is None else _appender(engine.tick_log),
+        days_per_commit=DAYS_PER_COMMIT,
     )
 
 

@@ -43,6 +43,8 @@ class Context:
     """Events of a source that may wait for their tick in memory; those beyond wait in their rows."""
     totals: Totals = field(default_factory=Totals)
     tick_log: Callable[[Sequence[TickLine]], None] | None = None
+    days_per_commit: int | None = None
+    """How far the clock may run ahead of the last cut; None where nothing is committed."""
 
     @property
     def model_hash(self) -> str:

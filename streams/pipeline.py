@@ -46,6 +46,8 @@ class Partition:
         """The last tick that ran, or was passed because it had nobody to evaluate."""
         self.as_of = UNSET
         """The last tick that ran: scores between ticks stand at it."""
+        self._cut_ms = UNSET
+        """Where the clock stood when the last commit began."""
         self._queues = [SourceQueue(context.tick, context.grace, context.roomy) for _ in SOURCES]
         self._admission = Admission(context.belongs(number), self.store)
         self._folding = Folding(self.store, context)
@@ -67,7 +69,7 @@ class Partition:
         if metadata:
             tick, position = clock_metadata.decode(metadata)
             self._queues[source].resume(position)
-            self.clock_ms = max(self.clock_ms, tick)
+            self.clock_ms = self._cut_ms = max(self.clock_ms, tick)
 
     def seen(self, source: int) -> int:
         """The greatest offset of a source in the fences of the restored rows; -1 if there is none."""
@@ -126,6 +128,8 @@ class Partition:
         """Fold what the next tick may see and run every tick that no source can add to; yields between slices."""
         while self.clock_ms != UNSET or self._start(now_ms, idle):
             upcoming = self.clock_ms + self.context.tick
+            if self.held_back:
+                return
             self._open(upcoming)
             yield from self._take(upcoming)
             bound = self._bound(now_ms, idle)
@@ -143,8 +147,14 @@ class Partition:
         heads = [queue.head for queue in self._queues if queue.head is not None]
         if not heads:
             return False
-        self.clock_ms = min(heads) - self.context.tick
+        self.clock_ms = self._cut_ms = min(heads) - self.context.tick
         return True
+
+    @property
+    def held_back(self) -> bool:
+        """Whether the clock waits for a commit: a crash must not leave rows that are many days ahead of others."""
+        limit, upcoming = self.context.days_per_commit, self.clock_ms + self.context.tick
+        return limit is not None and upcoming // DAY > self._cut_ms // DAY + limit
 
     def _bound(self, now_ms: int, idle: Set[int]) -> int | None:
         """Ticks before this can no longer get an event; None if some source is not known yet."""
@@ -245,7 +255,7 @@ class Partition:
 
     def positions(self) -> dict[int, tuple[int, str]]:
         """Source to (offset to commit, metadata to commit with it), for sources of which something was taken."""
-        tick = self.clock_ms
+        tick = self._cut_ms = self.clock_ms
         for queue in self._queues:
             queue.heard(tick)  # what the clock has passed need not travel: brokers take 4 KiB of metadata
         return {

@@ -59,6 +59,10 @@ class Partition(Protocol):
         """Fold and tick what may be; yields between slices of less than 10 ms."""
 
     @property
+    def held_back(self) -> bool:
+        """Whether it cannot go on before the next commit."""
+
+    @property
     def pending(self) -> bool:
         """Whether there is anything to write."""
 

@@ -127,6 +127,8 @@ class CountingPartition:
         if row.count % 10 == 0:
             self.alerts.append((key, b"%d" % row.count))
 
+    held_back = False
+
     @property
     def pending(self) -> bool:
         return bool(self.dirty or self.unpublished or self.alerts or self.dead)

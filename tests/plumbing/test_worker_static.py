@@ -28,7 +28,8 @@ def assignments(child: Child) -> int:
 
 async def both_ready(run: Run, *workers: Child) -> None:
     await asyncio.gather(*(run.ready(worker) for worker in workers))
-    await until(lambda: all(partitions(worker) for worker in workers), 20, run.logs)
+    await until(lambda: all(partitions(worker) and assignments(worker) for worker in workers), 20, run.logs)
+    await asyncio.sleep(0.5)  # the line is written a moment after the probe says so
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -46,6 +47,7 @@ async def test_a_restart_within_the_session_moves_no_partition(kafka, topic_pref
             workers[name] = launch(run, name)
             await run.ready(workers[name])
             await run.finished()
+            await asyncio.sleep(0.5)
             assert partitions(workers[name]) == held, run.logs()
             assert assignments(workers[other]) == before, "the other worker was rebalanced"
         assert [await run.stop(worker) for worker in workers.values()] == [0, 0]
@@ -65,6 +67,7 @@ async def test_the_older_of_two_with_one_name_ends(kafka, topic_prefix, tmp_path
         second = launch(run, "a")
         await run.ready(second)
         await run.finished()
+        await until(lambda: assignments(second), 20, run.logs)
         before = assignments(second)
         first.process.send_signal(signal.SIGCONT)
         assert await asyncio.to_thread(first.process.wait, 20) == 3, run.logs()
