@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
+from itertools import product
 
 import msgspec
 import numpy as np
@@ -289,11 +290,9 @@ class Partition:
 
     def bands(self) -> Counter[tuple[str, str]]:
         """(band, tier as told or "unknown") to accounts."""
-        hot = self.store.hot[: self.store.n]
-        hot = hot[hot["first_ts"] != UNSET]
-        out: Counter[tuple[str, str]] = Counter()
-        for band, tier, flags in zip(
-            hot["band"].tolist(), hot["tier"].tolist(), hot["flags"].tolist(), strict=True
-        ):
-            out["ended" if flags & ENDED else BANDS[band], TIERS[tier] if tier >= 0 else "unknown"] += 1
-        return out
+        hot = self.store.hot[: self.store.n]  # field by field: a scrape must not copy the rows of all accounts
+        shown = np.where(hot["flags"] & ENDED != 0, len(BANDS), hot["band"])
+        code = (shown * (len(TIERS) + 1) + hot["tier"] + 1)[hot["first_ts"] != UNSET]
+        bands, tiers = (*BANDS, "ended"), ("unknown", *TIERS)
+        counts = np.bincount(code, minlength=len(bands) * len(tiers)).tolist()
+        return Counter({pair: n for pair, n in zip(product(bands, tiers), counts, strict=True) if n})
