@@ -26,17 +26,20 @@ SOURCE: Final = tuple(
 BLOCK: Final = 20_000
 
 _FEATURES, _USERS, _QUANTITIES = 16, 64, 8
-_PRIORITIES = ("low", "normal", "normal", "normal", "high", "high", "normal", "urgent")
+_PRIORITIES = (b"low", b"normal", b"normal", b"normal", b"high", b"high", b"normal", b"urgent")
+_DISPLEASED = (0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 5, 8)
 _TOUCHES = (
-    '"email","direction":"outbound","contact_id":"c%d"',
-    '"email","direction":"inbound","contact_id":"c%d","role":"user"',
-    '"meeting","direction":"two_way","contact_id":"c%d","role":"champion"',
-    '"call","direction":"two_way","contact_id":"c%d","role":"executive"',
-    '"knowledge_base"',
-    '"marketing"',
-    '"community"',
-    '"training"',
+    b'"email","direction":"outbound","contact_id":"c%d"',
+    b'"email","direction":"inbound","contact_id":"c%d","role":"user"',
+    b'"meeting","direction":"two_way","contact_id":"c%d","role":"champion"',
+    b'"call","direction":"two_way","contact_id":"c%d","role":"executive"',
+    b'"knowledge_base"',
+    b'"marketing"',
+    b'"community"',
+    b'"training"',
 )
+_WRAP = 60_000
+"""Steps of tickets and invoices are kept in 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,10 @@ class Generator:
         self._picker = Picker(load.accounts, zipf=load.zipf, random=self._random)
         self._kinds = np.cumsum(list(SHARES.values()))
         self._usage = _usage_pieces()
+        self._tag = load.tag.encode()
         self._writers = (
-            self._ticket,
-            self._invoice,
-            self._survey,
-            self._account,
-            self._engagement,
-            self._milestone,
-        )
+            self._ticket, self._invoice, self._survey, self._account, self._engagement, self._milestone,
+        )  # fmt: skip
 
     def blocks(self, size: int = BLOCK) -> Iterator[Block]:
         """All events, at most `size` to a block."""
@@ -117,77 +116,60 @@ class Generator:
         accounts = self._picker.draw(count)
         kinds = np.minimum(np.searchsorted(self._kinds, random.random(count), side="right"), len(SHARES) - 1)
         usage = random.integers(0, len(self._usage), count)
-        chance = random.integers(0, 1 << 20, count).tolist()
         times = load.start_ms + ((first + np.arange(count)) * (1000 / load.per_second)).astype(np.int64)
-        pieces, names, tag = self._usage, fleet.names, load.tag
-        values = [
-            b'{"type":%b,"event_id":"%b%09d","account_id":"%b","ts":"%b"}' % piece
-            for piece in zip(
-                [
-                    pieces[u] if kind == 0 else self._writers[kind - 1](account, draw, at)
-                    for u, kind, account, draw, at in zip(
-                        usage.tolist(), kinds.tolist(), accounts.tolist(), chance, times.tolist(), strict=True
-                    )
-                ],
-                [tag.encode()] * count,
-                range(first, first + count),
-                keys := [fleet.keys[a] for a in accounts.tolist()],
-                _stamps(times),
-                strict=True,
-            )
-        ]
-        del names
+        keys = [fleet.keys[account] for account in accounts.tolist()]
+        form = b'{"type":%b,"event_id":"' + load.tag.encode() + b'%09d","account_id":"%b","ts":"%b"}'
+        bodies = self._bodies(kinds, usage, accounts, times)
+        numbers = range(first, first + count)
+        values = [form % parts for parts in zip(bodies, numbers, keys, _stamps(times), strict=True)]
         quantities = np.where(kinds == 0, usage % _QUANTITIES + 1, 0)
-        sources = np.array(SOURCE)[kinds]
-        return Block(accounts, sources, fleet.partitions[accounts], quantities, times, keys, values)
+        return Block(
+            accounts, np.array(SOURCE)[kinds], fleet.partitions[accounts], quantities, times, keys, values
+        )
 
-    def _ticket(self, account: int, draw: int, at: int) -> bytes:
-        """Opened and closed in turn, one of 64 is a complaint, one of 16 is opened again after it was closed."""
+    def _bodies(self, kinds: Int64, usage: Int64, accounts: Int64, times: Int64) -> list[bytes]:
+        """What tells the events apart, type first; usage from the pieces, the others one by one."""
+        pieces = self._usage
+        bodies = [pieces[i] for i in usage.tolist()]
+        others = np.flatnonzero(kinds)
+        draws = self._random.integers(0, 1 << 20, len(others))
+        columns = (others, kinds[others], accounts[others], draws, times[others])
+        for at, kind, account, draw, time in zip(*(column.tolist() for column in columns), strict=True):
+            bodies[at] = self._writers[kind - 1](account, draw, time)
+        return bodies
+
+    def _ticket(self, account: int, draw: int, time: int) -> bytes:
+        """Opened and closed in turn; one in 16 of the openings opens the last one again, one in 64 complains."""
         step = self._fleet.tickets[account]
-        self._fleet.tickets[account] = (step + 1) % 60_000
-        number = b"%b-t%d" % (self._load.tag.encode(), step // 2)
+        self._fleet.tickets[account] = (step + 1) % _WRAP
+        name = (self._tag, step // 2)
         if step % 2:
-            return b'"ticket","action":"closed","ticket_id":"%b"' % number
+            return b'"ticket","action":"closed","ticket_id":"%b-t%d"' % name
         if step and draw % 16 == 0:
-            return b'"ticket","action":"reopened","ticket_id":"%b-t%d"' % (
-                self._load.tag.encode(),
-                step // 2 - 1,
-            )
-        extra = b',"complaint":true' if draw % 64 == 1 else b""
-        priority = _PRIORITIES[draw % 8].encode()
-        return b'"ticket","action":"opened","ticket_id":"%b","priority":"%b"%b' % (number, priority, extra)
+            return b'"ticket","action":"reopened","ticket_id":"%b-t%d"' % (self._tag, step // 2 - 1)
+        complaint = b',"complaint":true' if draw % 64 == 1 else b""
+        return b'"ticket","action":"opened","ticket_id":"%b-t%d","priority":"%b"%b' % (
+            *name, _PRIORITIES[draw % 8], complaint,
+        )  # fmt: skip
 
-    def _invoice(self, account: int, draw: int, at: int) -> bytes:
+    def _invoice(self, account: int, draw: int, time: int) -> bytes:
         """Issued and settled in turn; one of eight payments fails."""
         step = self._fleet.invoices[account]
-        self._fleet.invoices[account] = (step + 1) % 60_000
-        number = b"%b-i%d" % (self._load.tag.encode(), step // 2)
-        if step % 2:
-            action = b"payment_failed" if draw % 8 == 0 else b"paid"
-            return b'"invoice","action":"%b","invoice_id":"%b","amount":99.5,"currency":"USD"' % (
-                action,
-                number,
-            )
-        due = iso((at // DAY + 30) * DAY).encode()
-        return b'"invoice","action":"issued","invoice_id":"%b","amount":99.5,"currency":"USD","due_at":"%b"' % (
-            number,
-            due,
-        )
+        self._fleet.invoices[account] = (step + 1) % _WRAP
+        action = b"issued" if step % 2 == 0 else b"payment_failed" if draw % 8 == 0 else b"paid"
+        due = b',"due_at":"%b"' % iso((time // DAY + 30) * DAY).encode() if step % 2 == 0 else b""
+        return b'"invoice","action":"%b","invoice_id":"%b-i%d","amount":99.5,"currency":"USD"%b' % (
+            action, self._tag, step // 2, due,
+        )  # fmt: skip
 
-    def _survey(self, account: int, draw: int, at: int) -> bytes:
+    def _survey(self, account: int, draw: int, time: int) -> bytes:
         """Mostly satisfied; two of three are nps."""
-        if draw % 3 == 0:
-            return b'"survey","kind":"csat","score":%d,"respondent_id":"r%d"' % (
-                max(1, 5 - (draw >> 4) % 3),
-                draw % 16,
-            )
-        return b'"survey","kind":"nps","score":%d,"respondent_id":"r%d"' % (
-            10 - min(10, (draw >> 4) % 16 * (draw >> 8) % 7),
-            draw % 16,
-        )
+        kind, best, worst = (b"csat", 5, 1) if draw % 3 == 0 else (b"nps", 10, 0)
+        score = max(worst, best - _DISPLEASED[draw // 16 % len(_DISPLEASED)])
+        return b'"survey","kind":"%b","score":%d,"respondent_id":"r%d"' % (kind, score, draw % 16)
 
-    def _account(self, account: int, draw: int, at: int) -> bytes:
-        """Says again what is known; one of sixteen brings a new price and more seats."""
+    def _account(self, account: int, draw: int, time: int) -> bytes:
+        """Says again what is known; one of sixteen brings a higher price and another seat."""
         if draw % 16 == 0:
             self._fleet.changes[account] = (self._fleet.changes[account] + 1) % 200
         step = self._fleet.changes[account]
@@ -197,11 +179,13 @@ class Generator:
             mrr,
         )
 
-    def _engagement(self, account: int, draw: int, at: int) -> bytes:
+    def _engagement(self, account: int, draw: int, time: int) -> bytes:
+        """Mails, meetings and calls with four contacts, and what people read and attended."""
         touch = _TOUCHES[draw % len(_TOUCHES)]
-        return b'"engagement","channel":%b' % (touch % (draw // 8 % 4) if "%d" in touch else touch).encode()
+        return b'"engagement","channel":' + (touch % (draw // 8 % 4) if b"%d" in touch else touch)
 
-    def _milestone(self, account: int, draw: int, at: int) -> bytes:
+    def _milestone(self, account: int, draw: int, time: int) -> bytes:
+        """Progress to a goal; one of three says that the first value was seen."""
         if draw % 3 == 0:
             return b'"milestone","kind":"first_value"'
         return b'"milestone","kind":"goal_progress","value":%d' % (draw % 101)
