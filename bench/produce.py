@@ -98,7 +98,7 @@ class LiveFeed(threading.Thread):
 def _producer(settings: Settings, linger_ms: int) -> Producer:
     return Producer(
         {"bootstrap.servers": settings.kafka.bootstrap, "compression.type": "lz4", "linger.ms": linger_ms,
-         "batch.size": 400_000, "queue.buffering.max.messages": 500_000, "enable.idempotence": True}
+         "batch.size": 400_000, "queue.buffering.max.messages": 500_000, "enable.idempotence": True, "log_level": 3}
     )  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def write_past(settings: Settings, fleet: Fleet, past_rows: Sequence[Row]) -> No
     """Give every account of the fleet a row in `state`. Raises TimeoutError."""
     producer = Producer(
         {"bootstrap.servers": settings.kafka.bootstrap, "compression.type": "lz4", "linger.ms": 20, "batch.size": 900_000,
-         "queue.buffering.max.messages": 100_000, "queue.buffering.max.kbytes": 400_000}
+         "queue.buffering.max.messages": 100_000, "queue.buffering.max.kbytes": 400_000, "log_level": 3}
     )  # fmt: skip
     topic = settings.topic_prefix + "state"
     for number, (key, partition) in enumerate(zip(fleet.keys, fleet.partitions.tolist(), strict=True)):

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from confluent_kafka import Consumer, TopicPartition
 
 from bench.figures import Figures
 from bench.load import Fleet, Load
@@ -151,12 +152,22 @@ async def committed(admin: AIOKafkaAdminClient, settings: Settings) -> dict[tupl
     return {(tp.topic, tp.partition): each.offset for tp, each in found.items()}
 
 
+def _warm_up(bootstrap: str) -> None:
+    """Ask for a group, so that the broker makes its topic of offsets now and not while the first worker starts."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "warm-up", "log_level": 3})
+    try:
+        consumer.committed([TopicPartition("none", 0)], timeout=30)
+    finally:
+        consumer.close()
+
+
 @contextlib.contextmanager
 def world(figures: Figures, *, quick: bool) -> Iterator[World]:
     """Start Kafka and make the directory; both are gone at the end."""
     directory = Path(tempfile.mkdtemp(prefix="accountpulse-bench-"))
     try:
         with KafkaServer(heap_mb=1024) as kafka:
+            _warm_up(kafka.bootstrap)
             yield World(kafka, directory, figures, quick=quick)
     finally:
         shutil.rmtree(directory, ignore_errors=True)

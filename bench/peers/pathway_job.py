@@ -17,13 +17,15 @@ class Schema(pw.Schema):
 
     account_id: str
     ts: str
-    quantity: int | None
+    quantity: int = pw.column_definition(default_value=0)
 
 
 def scored(tables: list[Any]) -> Any:  # noqa: ANN401 - a pathway table
     """Units by hour and account, then by account, then the score."""
     events = pw.Table.concat_reindex(*tables).select(
-        account_id=pw.this.account_id, hour=pw.this.ts[:13], units=pw.coalesce(pw.this.quantity, 0)
+        account_id=pw.this.account_id,
+        hour=pw.this.ts.str.slice(0, 13),
+        units=pw.this.quantity,
     )
     hours = events.groupby(events.account_id, events.hour).reduce(
         events.account_id, events.hour, n=pw.reducers.count(), units=pw.reducers.sum(events.units)

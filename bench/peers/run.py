@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,15 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from bench.catalogue import PEERS
+from bench.jobs import JobError, Result, run_job
 from bench.peers import java
 from bench.peers.own import decode_row
 from bench.recount import WrongResultError, read
-from bench.workers import ROOT, Child, catch_up, running, stop, until
+from bench.workers import ROOT, catch_up, running, stop, until
 from bench.world import PARTITIONS, Stage, World, input_topics
 
 PYTHON_PEERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -31,10 +31,6 @@ PREPARE_S: Final = 420.0
 RUN_S: Final = 150.0
 ROUNDS: Final = 2
 """Of the Java peers in one process; the second is warm and counts, the first is noted."""
-
-
-class PeerError(Exception):
-    """A peer cannot be had, or did not do its job; says why."""
 
 
 def own(world: World) -> None:
@@ -54,32 +50,17 @@ def own(world: World) -> None:
 
 def _recount(world: World, at: Stage) -> dict[str, int]:
     """The rows of the toy job against what was produced."""
-    units, events = np.zeros_like(at.tally.units), 0
-    for partition in range(PARTITIONS):
-        for record in read(at.settings, "state", partition):
-            units[int(record.key[5:])] = decode_row(record.value).units
-    newest = {r.key: r.value for p in range(PARTITIONS) for r in read(at.settings, "state", p)}
-    events = sum(decode_row(value).events for value in newest.values())
+    rows = {r.key: decode_row(r.value) for p in range(PARTITIONS) for r in read(at.settings, "state", p)}
+    units = np.zeros_like(at.tally.units)
+    for key, row in rows.items():
+        units[int(key[5:])] = row.units
+    events = sum(row.events for row in rows.values())
     if events != at.tally.events or (units != at.tally.units).any():
         raise WrongResultError(f"the toy job holds {events} of {at.tally.events} events")
-    return {"events": events, "accounts": len(newest), "wrong": 0}
+    return {"events": events, "accounts": len(rows), "wrong": 0}
 
 
-def _run(command: Sequence[str], log: Path, env: Mapping[str, str], seconds: float) -> list[dict[str, Any]]:
-    """Run a job to its end; the JSON objects it printed. Raises PeerError."""
-    with Child(command, log, env=env, cwd=log.parent) as job:
-        try:
-            job.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise PeerError(f"not done after {seconds:.0f} s: {job.tail()[-400:]}") from None
-    lines = [line for line in log.read_text("utf-8", errors="replace").splitlines() if line.startswith("{")]
-    found = [json.loads(line) for line in lines]
-    if not found or "error" in found[-1]:
-        raise PeerError(found[-1]["error"] if found else f"ended without a figure: {job.tail()[-400:]}")
-    return found
-
-
-def _put(world: World, scenario: str, found: Sequence[dict[str, Any]], total: int, units: int | None) -> None:
+def _put(world: World, scenario: str, found: Sequence[Result], total: int, units: int | None) -> None:
     """Check what the state held in the end, then record. Raises WrongResultError."""
     last = found[-1]
     if last["state_events"] != total or (units is not None and last["state_units"] != units):
@@ -107,14 +88,18 @@ def faust(world: World) -> None:
     command = [sys.executable, "-m", "bench.peers.faust_job", *_arguments(world, at, total, "faust")]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     _put(
-        world, "peer-faust", _run(command, world.directory / "peer-faust.log", env, RUN_S), total, units=None
+        world,
+        "peer-faust",
+        run_job(command, world.directory / "peer-faust.log", env, RUN_S),
+        total,
+        units=None,
     )
 
 
 def _uv() -> str:
     found = shutil.which("uv") or str(ROOT / ".run/uv/bin/uv")
     if not Path(found).exists():
-        raise PeerError("uv, which makes the environments of the peers, is not there")
+        raise JobError("uv, which makes the environments of the peers, is not there")
     return found
 
 
@@ -126,9 +111,9 @@ def _python(world: World, peer: str, total: int, units: int | None) -> None:
     env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
     ready = _prepare([*base, "python", "-c", "pass"], env)
     if ready:
-        raise PeerError(f"its environment cannot be made: {ready}")
+        raise JobError(f"its environment cannot be made: {ready}")
     job = [*base, "python", str(ROOT / f"bench/peers/{peer}_job.py"), *_arguments(world, at, total, peer)]
-    found = _run(job, world.directory / f"{scenario}.log", env, RUN_S)
+    found = run_job(job, world.directory / f"{scenario}.log", env, RUN_S)
     world.figures.versions[peer] = PYTHON_PEERS[peer][0].partition("==")[2]
     _put(world, scenario, found, total, units)
 
@@ -172,9 +157,9 @@ def _java(
     arguments = [at.settings.kafka.bootstrap, topics, str(at.tally.events), kind, str(state), str(ROUNDS)]
     command = java.command(main, class_path, heap_mb, [*arguments, str(int(RUN_S / ROUNDS))])
     began = time.monotonic()
-    found = _run(command, world.directory / f"{scenario}.log", dict(os.environ), RUN_S + 30)
+    found = run_job(command, world.directory / f"{scenario}.log", dict(os.environ), RUN_S + 30)
     if len(found) != ROUNDS:
-        raise PeerError(f"{len(found)} of {ROUNDS} rounds after {time.monotonic() - began:.0f} s")
+        raise JobError(f"{len(found)} of {ROUNDS} rounds after {time.monotonic() - began:.0f} s")
     world.figures.versions[artifacts[0].split(":")[1]] = artifacts[0].split(":")[2]
     _put(world, scenario, found, at.tally.events, int(at.tally.units.sum()))
 

@@ -88,7 +88,10 @@ class Meter:
             raise RuntimeError("nothing was measured")
         seen, cpu, wall = self._before
         measured = max(1, self.seen - seen)
-        result = {
+        if measured < self.total // 2:
+            print(json.dumps({"error": "too few events to be measured"}), file=sys.__stdout__, flush=True)
+            os._exit(0)
+        result: dict[str, Any] = {
             "events": measured, "us": (_cpu() - cpu) / measured * 1e6, "wall": time.perf_counter() - wall,
             "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "accounts": accounts,
             "state_events": events, "state_units": units,
