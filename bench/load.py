@@ -146,6 +146,7 @@ class Generator:
         if step % 2:
             return b'"ticket","action":"closed","ticket_id":"%b-t%d"' % name
         if step and draw % 16 == 0:
+            self._fleet.tickets[account] = step - 1  # which the next event closes
             return b'"ticket","action":"reopened","ticket_id":"%b-t%d"' % (self._tag, step // 2 - 1)
         complaint = b',"complaint":true' if draw % 64 == 1 else b""
         return b'"ticket","action":"opened","ticket_id":"%b-t%d","priority":"%b"%b' % (

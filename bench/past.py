@@ -1,4 +1,4 @@
-"""What an account lived through before a run: 120 ordinary days, about 70 events, told so that one account in twenty has an alert.
+"""What an account lived through before a run: 120 ordinary days, about 70 events, told so that one account in fifty has an alert.
 
 A past drawn from the mix of the load would leave invoices open and champions unheard for months: half of all accounts would fire.
 """
@@ -14,7 +14,7 @@ from scoring.events import SOURCES
 from scoring.times import DAY, HOUR, iso
 
 DAYS: Final = 120
-_TROUBLED: Final = 20
+_TROUBLED: Final = 50
 """One in so many accounts does not pay its last invoice."""
 
 Happening = tuple[int, int, dict[str, object]]

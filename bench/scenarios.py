@@ -52,9 +52,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "latency-50k": Scenario(latency.latency_50k, 200),
     "alerts": Scenario(alert_latency.alerts, 200),
     "alerts-routes": Scenario(alert_latency.alerts_routes, 200),
-    "steady-1m-zipf": Scenario(steady.steady_1m_zipf, 300),
-    "steady-1m-uniform": Scenario(steady.steady_1m_uniform, 300),
-    "tick": Scenario(tick, 300),
+    "steady-1m-zipf": Scenario(steady.steady_1m_zipf, 360),
+    "steady-1m-uniform": Scenario(steady.steady_1m_uniform, 360),
+    "tick": Scenario(tick, 360),
 }
 
 
