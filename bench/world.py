@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from bench.figures import Figures
 from bench.load import Fleet, Load
@@ -153,10 +153,21 @@ async def committed(admin: AIOKafkaAdminClient, settings: Settings) -> dict[tupl
 
 
 def _warm_up(bootstrap: str) -> None:
-    """Ask for a group, so that the broker makes its topic of offsets now and not while the first worker starts."""
+    """Ask for a group, so that the broker makes its topic of offsets now and not while the first worker starts.
+
+    Raises KafkaException if the broker is not ready for groups after 30 s.
+    """
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "warm-up", "log_level": 3})
+    deadline = time.monotonic() + 30
     try:
-        consumer.committed([TopicPartition("none", 0)], timeout=30)
+        while True:
+            try:
+                consumer.committed([TopicPartition("none", 0)], timeout=10)
+                return
+            except KafkaException:  # the coordinator is still loading
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
     finally:
         consumer.close()
 
