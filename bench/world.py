@@ -25,6 +25,7 @@ from scoring.times import HOUR
 from streams import topics
 from streams.kafka_clients import admin_client
 from streams.servers.kafka import KafkaServer
+from streams.servers.process import wait_until
 from streams.settings import Engine, Kafka, Settings
 
 PARTITIONS: Final = 4
@@ -155,21 +156,22 @@ async def committed(admin: AIOKafkaAdminClient, settings: Settings) -> dict[tupl
 def _warm_up(bootstrap: str) -> None:
     """Ask for a group, so that the broker makes its topic of offsets now and not while the first worker starts.
 
-    Raises KafkaException if the broker is not ready for groups after 30 s.
+    Raises TimeoutError if the broker is not ready for groups after 30 s.
     """
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "warm-up", "log_level": 3})
-    deadline = time.monotonic() + 30
     try:
-        while True:
-            try:
-                consumer.committed([TopicPartition("none", 0)], timeout=10)
-                return
-            except KafkaException:  # the coordinator is still loading
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.5)
+        if not wait_until(lambda: _has_coordinator(consumer), timeout=30, interval=0.5):
+            raise TimeoutError("the broker has no group coordinator")
     finally:
         consumer.close()
+
+
+def _has_coordinator(consumer: Consumer) -> bool:
+    try:
+        consumer.committed([TopicPartition("none", 0)], timeout=10)
+    except KafkaException:  # it is still loading
+        return False
+    return True
 
 
 @contextlib.contextmanager
