@@ -44,8 +44,8 @@ oracle: $(READY) ## Engine against the independent reference over 1,000 random h
 fault: $(READY) ## Kill, freeze and starve real processes, SEEDS=3 times each kind; about 40 minutes.
 	ACCOUNTPULSE_TEST_FAULT_SEEDS=$(or $(SEEDS),3) $(BIN)/pytest -m fault
 
-bench: $(READY) ## Measure, compare with the bars, write bench/results/latest.json.
-	$(BIN)/python -m bench
+bench: $(READY) ## Measure, compare with the bars, write bench/results/latest.json (ARGS=--quick: try it).
+	@$(BIN)/python -m bench $(ARGS)
 
 dashboards: $(READY) ## Write deploy/grafana/dashboards from deploy/grafana/dashboard.py.
 	$(BIN)/python deploy/grafana/dashboard.py

@@ -1,176 +1,191 @@
-"""`python -m bench.alert_latency`: from the event to the request at Slack, under 1,000 events a second on a real Kafka.
+"""From the event to the request at Slack, under load: the real worker and notifier as processes, a real Redis, a receiver that takes notes.
 
-The real worker and notifier as processes, a real Redis, and a receiver that answers as chat.postMessage does and notes when it was
-asked. Facts (complaints) are measured from sending the event; levels (an urgent ticket that is old already) may wait for the next tick.
-Prints one JSON object; times in milliseconds.
+Facts (complaints) are measured from sending the event; levels (an urgent ticket that is old already) may wait for the next tick.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import os
-import subprocess
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from aiohttp import web
-from aiokafka import AIOKafkaProducer
+from confluent_kafka import Producer
 
-from streams import topics
+from bench.load import Load
+from bench.produce import LiveFeed
+from bench.steady import READY_S, finish
+from bench.workers import Child, WorkerProcess, environment, until
+from bench.world import PARTITIONS, Stage, World, load_start
+from scoring.times import DAY, iso
 from streams.partitioner import partition_of
-from streams.servers.kafka import KafkaServer
 from streams.servers.process import free_port
 from streams.servers.redis import RedisServer
-from streams.settings import Kafka, Settings
 
-PREFIX, PARTITIONS, ACCOUNTS = "latency.", 4, 1000
-WARM_UP_S, FACTS_PER_S, LEVELS_PER_S = 20, 2, 2
-TICKET = {"action": "opened", "ticket_id": "T"}
+TICK_S: Final = 10
+PROBES_PER_S: Final = 2
+_SETTLE_S: Final = 5
+_SLOW_MS: Final = 60_000
+
+_ROUTES: Final = """
+receivers:
+  - {name: everyone, sink: slack, channel: "#health"}
+  - {name: owner, sink: slack, channel: "{owner}"}
+route:
+  receiver: everyone
+  group_wait: 0s
+  routes:
+    - matchers: ['severity="critical"', 'tier="high_touch"']
+      receiver: owner
+    - matchers: ['rule=~"complaint|urgent_ticket_ageing"']
+      receiver: everyone
+"""
 
 
-@asynccontextmanager
-async def receiver(asked: dict[str, float]) -> AsyncIterator[str]:
-    """A Slack that takes everything; `asked` gets the time of the first request that names an account."""
+class Slack:
+    """A Slack that takes everything; `asked` has the time of the first request that names an account."""
 
-    async def post(request: web.Request) -> web.Response:
+    def __init__(self) -> None:
+        self.asked: dict[str, float] = {}
+        self.port = free_port()
+        self._loop = asyncio.new_event_loop()
+        self._up = threading.Event()
+
+    async def _post(self, request: web.Request) -> web.Response:
         now, text = time.time(), await request.text()
-        for name in {
-            word for word in text.replace('"', " ").replace("`", " ").split() if word.startswith("probe-")
-        }:
-            asked.setdefault(name.rstrip("*,.;:()\\"), now)
+        for word in text.replace('"', " ").replace("`", " ").split():
+            if word.startswith("probe-"):
+                self.asked.setdefault(word.rstrip("*,.;:()\\"), now)
         return web.json_response({"ok": True, "ts": f"{now:.6f}", "channel": "C1"})
 
-    app = web.Application()
-    app.router.add_post("/{method}", post)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        await runner.cleanup()
+    async def _serve(self) -> None:
+        app = web.Application()
+        app.router.add_post("/{method}", self._post)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self._up.set()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._runner.cleanup())
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """The address, while it answers, from a thread of its own."""
+        thread = threading.Thread(target=self._run, name="slack", daemon=True)
+        thread.start()
+        if not self._up.wait(10):
+            raise TimeoutError("the receiver did not come up")
+        try:
+            yield f"http://127.0.0.1:{self.port}/"
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join(10)
 
 
-def event(kind: str, account: str, number: int, at: float, **fields: object) -> bytes:
-    """An event as JSON; `at` in Unix seconds."""
-    stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps(
-        {"type": kind, "event_id": f"e{number}", "account_id": account, "ts": stamp, **fields}
-    ).encode()
+def _probe(name: str, number: int, at_ms: int, **fields: object) -> bytes:
+    event = {"type": "ticket", "event_id": f"probe{number}", "account_id": name, "ts": iso(at_ms), "action": "opened"}  # fmt: skip
+    return json.dumps({**event, "ticket_id": "T", **fields}).encode()
 
 
-class Feed:
-    """Usage at a steady rate, and probes beside it: events that have to become an alert, and when each was sent."""
-
-    def __init__(self, producer: AIOKafkaProducer, rate: int) -> None:
-        self._producer = producer
-        self._rate = rate
-        self._number = 0
-        self.facts: dict[str, float] = {}
-        self.levels: dict[str, float] = {}
-
-    async def usage(self, passed: float) -> None:
-        """What is due `passed` seconds after the beginning."""
-        while self._number < passed * self._rate:
-            await self._send("usage", "usage", f"a{self._number % ACCOUNTS}", time.time(), feature="x")
-
-    async def probes(self, passed: float) -> None:
-        """What is due `passed` seconds after the warm-up: complaints of now, urgent tickets of ten days ago."""
-        while len(self.facts) < passed * FACTS_PER_S:
-            name, now = f"probe-f{len(self.facts)}", time.time()
-            self.facts[name] = now
-            await self._send("tickets", "ticket", name, now, **TICKET, complaint=True)
-        while len(self.levels) < passed * LEVELS_PER_S:
-            name, now = f"probe-l{len(self.levels)}", time.time()
-            self.levels[name] = now
-            await self._send("tickets", "ticket", name, now - 10 * 86_400, **TICKET, priority="urgent")
-
-    async def _send(self, topic: str, kind: str, account: str, at: float, **fields: object) -> None:
-        value, key = event(kind, account, self._number, at, **fields), account.encode()
-        self._number += topic == "usage"
-        partition = partition_of(key, PARTITIONS)
-        await self._producer.send(PREFIX + topic, value, key=key, partition=partition)
-
-
-async def feed(
-    bootstrap: str, rate: int, seconds: int, tick: int
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Usage at `rate` a second for WARM_UP_S + seconds, with facts and levels after the warm-up; when each was sent."""
-    last_probe = WARM_UP_S + seconds - tick - 5
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5, acks="all") as producer:
-        fed, begin = Feed(producer, rate), time.time()
-        while (passed := time.time() - begin) < WARM_UP_S + seconds:
-            await fed.usage(passed)
-            if WARM_UP_S < passed < last_probe:
-                await fed.probes(passed - WARM_UP_S)
-            await asyncio.sleep(0.005)
-    return fed.facts, fed.levels
-
-
-async def measure(rate: int, seconds: int, tick: int) -> dict[str, Any]:
-    """The whole run."""
-    asked: dict[str, float] = {}
-    with KafkaServer() as kafka, RedisServer() as redis:
-        settings = Settings(
-            topic_prefix=PREFIX, kafka=Kafka(bootstrap=kafka.bootstrap, partitions=PARTITIONS)
-        )
-        await topics.create(settings)
-        async with receiver(asked) as slack:
-            env = os.environ | {
-                "ACCOUNTPULSE_TOPIC_PREFIX": PREFIX, "ACCOUNTPULSE_KAFKA__BOOTSTRAP": kafka.bootstrap,
-                "ACCOUNTPULSE_KAFKA__PARTITIONS": str(PARTITIONS), "ACCOUNTPULSE_ENGINE__TICK": str(tick),
-                "ACCOUNTPULSE_REDIS__URL": redis.url, "ACCOUNTPULSE_PROBES__PORT": "0",
-                "ACCOUNTPULSE_SINKS__SLACK__TOKEN": "xoxb-bench", "ACCOUNTPULSE_SINKS__SLACK__CHANNEL": "C1",
-                "ACCOUNTPULSE_SINKS__SLACK__BASE_URL": slack, "ACCOUNTPULSE_SINKS__SLACK__INTERVAL": "0",
-            }  # fmt: skip
-            command = [sys.executable, "-m", "streams.cli.main"]
-            roles = [
-                subprocess.Popen([*command, role], env=env, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - returns at once
-                for role in ("worker", "notifier")
-            ]
-            try:
-                facts, levels = await feed(kafka.bootstrap, rate, seconds, tick)
-                await asyncio.sleep(5)
-            finally:
-                for role in roles:
-                    role.terminate()
-                for role in roles:
-                    role.wait(30)
-    return {"rate": rate, "tick_s": tick, "facts": spread(facts, asked), "levels": spread(levels, asked)}
+def _send_probes(at: Stage, seconds: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Facts and levels at a steady pace; when each was sent."""
+    facts: dict[str, float] = {}
+    levels: dict[str, float] = {}
+    producer = Producer({"bootstrap.servers": at.settings.kafka.bootstrap, "linger.ms": 5})
+    topic, begin = at.settings.topic_prefix + "tickets", time.monotonic()
+    while (passed := time.monotonic() - begin) < seconds:
+        while len(facts) < passed * PROBES_PER_S:
+            now, number = time.time(), len(facts)
+            facts[f"probe-f{number}"] = levels[f"probe-l{number}"] = now
+            ms = int(now * 1000)
+            for name, value in (
+                (f"probe-f{number}", _probe(f"probe-f{number}", number, ms, complaint=True)),
+                (f"probe-l{number}", _probe(f"probe-l{number}", number, ms - 10 * DAY, priority="urgent")),
+            ):
+                key = name.encode()
+                producer.produce(topic, value, key, partition_of(key, PARTITIONS))
+        producer.poll(0)
+        time.sleep(0.005)
+    if producer.flush(30):
+        raise TimeoutError("probes were not acknowledged")
+    return facts, levels
 
 
 def spread(sent: dict[str, float], asked: dict[str, float]) -> dict[str, float]:
-    """Median, 99th percentile and largest in milliseconds, and how many never came."""
+    """99th percentile and largest in milliseconds, and how many never came."""
     took = np.array([(asked[name] - at) * 1000 for name, at in sent.items() if name in asked])
+    missing = len(sent) - len(took)
     if not len(took):
-        return {"sent": len(sent), "missing": len(sent)}
-    p50, p99 = np.percentile(took, [50, 99])
-    return {
-        "sent": len(sent),
-        "missing": len(sent) - len(took),
-        "p50": round(p50),
-        "p99": round(p99),
-        "max": round(took.max()),
-    }
+        return {"missing": missing, "p99": _SLOW_MS, "max": _SLOW_MS}
+    return {"missing": missing, "p99": float(np.percentile(took, 99)), "max": float(took.max())}
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.alert_latency", description=__doc__)
-    parser.add_argument("--rate", type=int, default=1000)
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--tick", type=int, default=10)
-    options = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(options.rate, options.seconds, options.tick))))
+def _measure(world: World, scenario: str, routes: Path | None) -> dict[str, Any]:
+    accounts, seconds, slack = world.size(10_000, 1_000), world.size(40, 15), Slack()
+    with (
+        world.stage(scenario, accounts, past_until=load_start(0), tick=TICK_S) as at,
+        RedisServer() as redis,
+        slack.serving() as url,
+        WorkerProcess(at.settings, world.directory) as worker,
+        Child(
+            [sys.executable, "-m", "streams.cli.main", "notifier"],
+            world.directory / f"{scenario}-notifier.log",
+            env=environment(at.settings) | _notifier(redis.url, url, routes),
+        ) as notifier,
+    ):
+        until([worker], PARTITIONS, READY_S, "live")
+        load = Load(1_000 * 600, accounts, int(time.time() * 1000), 1_000)
+        with LiveFeed(at.settings, load, at.fleet, at.tally):
+            time.sleep(world.size(15, 8))
+            facts, levels = _send_probes(at, seconds)
+            time.sleep(TICK_S + _SETTLE_S)
+        if not notifier.alive:
+            raise RuntimeError(f"the notifier ended: {notifier.tail()}")
+        until([worker], at.tally.events + len(facts) + len(levels), 60)
+        notifier.process.terminate()
+        notifier.process.wait(20)
+        finish(world, scenario, at, [worker], others=True)
+    return {"facts": spread(facts, slack.asked), "levels": spread(levels, slack.asked)}
 
 
-if __name__ == "__main__":
-    main()
+def _notifier(redis: str, slack: str, routes: Path | None) -> dict[str, str]:
+    values = {
+        "REDIS__URL": redis, "SINKS__SLACK__TOKEN": "xoxb-bench", "SINKS__SLACK__CHANNEL": "C1",
+        "SINKS__SLACK__BASE_URL": slack, "SINKS__SLACK__INTERVAL": "0",
+    }  # fmt: skip
+    values |= {"SINKS__ROUTES": str(routes)} if routes else {}
+    return {f"ACCOUNTPULSE_{name}": value for name, value in values.items()}
+
+
+def _put(world: World, name: str, took: dict[str, Any]) -> None:
+    facts, levels = took["facts"], took["levels"]
+    world.figures.add(
+        {
+            f"{name}: fact to Slack, p99": facts["p99"],
+            f"{name}: level to Slack beyond one tick, max": levels["max"] - TICK_S * 1000,
+            f"{name}: not delivered": facts["missing"] + levels["missing"],
+        }
+    )
+
+
+def alerts(world: World) -> None:
+    """Everything goes to the one channel."""
+    _put(world, "alerts", _measure(world, "alerts", None))
+
+
+def alerts_routes(world: World) -> None:
+    """A routes file decides who hears of what."""
+    routes = world.directory / "routes.yaml"
+    routes.write_text(_ROUTES, "utf-8")
+    _put(world, "alerts with routes", _measure(world, "alerts-routes", routes))

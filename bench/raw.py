@@ -1,6 +1,6 @@
 """The limit of the client: whole record batches out of aiokafka, with and without decoding, doing nothing else.
 
-`python -m bench.raw BOOTSTRAP PREFIX PARTITIONS TOTAL decode|nothing` prints one JSON object.
+`python -m bench.raw BOOTSTRAP TOPIC,TOPIC PARTITIONS TOTAL decode|nothing` prints one JSON object.
 """
 
 from __future__ import annotations
@@ -8,14 +8,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import resource
 import sys
 import time
+from collections.abc import Sequence
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher
 
-from scoring.events import SOURCES, decode
+from bench.jobs import run_job
+from bench.workers import ROOT
+from bench.world import World, input_topics
+from scoring.events import decode
+
+_DEADLINE_S: Final = 120.0
 
 
 def whole_batches(result: fetcher.FetchResult, max_records: int | None = None) -> list:
@@ -34,7 +42,7 @@ def whole_batches(result: fetcher.FetchResult, max_records: int | None = None) -
 
 
 async def run(
-    bootstrap: str, prefix: str, partitions: int, total: int, *, decoding: bool
+    bootstrap: str, topics: Sequence[str], partitions: int, total: int, *, decoding: bool
 ) -> dict[str, float]:
     """Read everything; the first tenth is warm-up."""
     fetcher.FetchResult.getall = whole_batches
@@ -43,22 +51,37 @@ async def run(
         bootstrap_servers=bootstrap, max_partition_fetch_bytes=1 << 20, auto_offset_reset="earliest"
     )
     await consumer.start()
-    tps = [TopicPartition(prefix + source, p) for source in SOURCES for p in range(partitions)]
+    tps = [TopicPartition(topic, p) for topic in topics for p in range(partitions)]
     consumer.assign(tps)
     await consumer.seek_to_beginning(*tps)
-    seen, begin = 0, None
+    seen, warm, begin = 0, False, (0, _cpu(), time.monotonic())
     while seen < total:
         for records in (await consumer.getmany(timeout_ms=1000)).values():
             if decoding:
                 for record in records:
                     decode(record.value)
             seen += len(records)
-        if begin is None and seen > total // 10:
-            begin = (seen, _cpu(), time.monotonic())
-    assert begin is not None
+        if not warm and total // 10 < seen < total:
+            warm, begin = True, (seen, _cpu(), time.monotonic())
     events, cpu = seen - begin[0], _cpu() - begin[1]
     await consumer.stop()
     return {"events": events, "us": cpu / events * 1e6, "wall": time.monotonic() - begin[2]}
+
+
+def raw(world: World) -> None:
+    """Both ways of reading, each in a process of its own."""
+    at = world.mix()
+    topics, total = ",".join(input_topics(at.settings)), str(at.tally.events)
+    arguments = [at.settings.kafka.bootstrap, topics, str(at.settings.kafka.partitions), total]
+    for mode, name in (
+        ("nothing", "raw client, whole batches"),
+        ("decode", "raw client, whole batches and decode"),
+    ):
+        command = [sys.executable, "-m", "bench.raw", *arguments, mode]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        found = run_job(command, world.directory / f"raw-{mode}.log", env, _DEADLINE_S)
+        world.figures.add({name: found[-1]["us"]})
+    world.figures.load["raw"] = {"events": at.tally.events}
 
 
 def _cpu() -> float:
@@ -67,5 +90,6 @@ def _cpu() -> float:
 
 
 if __name__ == "__main__":
-    address, name, parts, count, mode = sys.argv[1:6]
-    print(json.dumps(asyncio.run(run(address, name, int(parts), int(count), decoding=mode == "decode"))))
+    address, names, parts, count, mode = sys.argv[1:6]
+    job = run(address, names.split(","), int(parts), int(count), decoding=mode == "decode")
+    print(json.dumps(asyncio.run(job)))
