@@ -15,8 +15,8 @@ from scoring.model import default_model
 from streams.context import make_context
 from streams.pipeline import Partition
 from streams.settings import Settings
+from tests.oracle.columns import accounts
 from tests.oracle.compare import differences
-from tests.oracle.engine import accounts
 from tests.oracle.reading import LogRecord
 from tests.oracle.run import run
 from tests.oracle.test_oracle import outlook

@@ -68,6 +68,8 @@ PARSED_ONLY = {
     "python -m streams.demo.record docs/images/demo.svg": "the demo again: the module has to be there",
     "python -m tests.alert_states": "tests/unit/test_alerting_docs.py compares the page with what it draws",
     "python deploy/grafana/render.py http://127.0.0.1:9090 now.svg": "tests/plumbing/test_dashboards.py draws with it",
+    "python -m bench.report": "tests/unit/test_bench_figures.py compares what it writes",
+    "python -m bench.skew": "tests/unit/test_bench_figures.py holds it against what must be",
     "promtool test rules deploy/prometheus/tests/accountpulse.yml": "tests/plumbing/test_prometheus_rules.py runs it",
 }
 """Nobody runs these as they stand, and why."""
