@@ -212,11 +212,18 @@ def running(
 
 
 def catch_up(workers: Sequence[WorkerProcess], total: int, deadline_s: float = 180.0) -> Window:
-    """Follow workers through a backlog of `total` events: the window from 15 % to 95 %, after all have an assignment."""
+    """Follow workers through a backlog of `total` events: the window to 95 %, from 15 % or from when each has its partitions.
+
+    Raises RuntimeError if less than a fifth of the events is left for it.
+    """
     until(workers, 0.15 * total, deadline_s)
-    until(workers, len(workers), 60, "live")
+    for worker in workers:
+        until([worker], 1, 60, "live")
     window = Window(workers)
     until(workers, 0.95 * total, deadline_s)
-    window.end()
+    if window.end().events < 0.2 * total:
+        raise RuntimeError(
+            "the workers shared the partitions too late to be measured: a longer load is needed"
+        )
     until(workers, total, deadline_s)
     return window
