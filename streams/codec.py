@@ -151,10 +151,21 @@ def _decode_all(values: Sequence[bytes | None]) -> list[AnyEvent] | None:
     """The events if all are good; None if some are not, to be told apart one by one."""
     if None in values or max(map(len, values), default=0) > MAX_VALUE_BYTES:  # type: ignore[arg-type]  # no None is left
         return None
+    if not all(map(bytes.isascii, values)) and any(_not_text(v) for v in values):  # type: ignore[arg-type]  # as above
+        return None
     try:
         return [decode(v) for v in values]  # type: ignore[arg-type]  # as above
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def _not_text(value: bytes) -> str | None:
+    """What is wrong with bytes that are no UTF-8: msgspec does not look at what it skips."""
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        return str(error)
+    return None
 
 
 def _decode_one_by_one(
@@ -183,7 +194,8 @@ def _refuse_bytes(key: bytes | None, value: bytes | None) -> tuple[str, str] | N
         return "malformed", "the record has no value"
     if len(value) > MAX_VALUE_BYTES:
         return "too_large", f"{len(value)} bytes, at most {MAX_VALUE_BYTES}"
-    return None
+    wrong = _not_text(value)
+    return None if wrong is None else ("malformed", wrong)
 
 
 class _Head(msgspec.Struct):
@@ -192,6 +204,7 @@ class _Head(msgspec.Struct):
 
 
 _head = msgspec.json.Decoder(_Head).decode
+_whole = msgspec.json.Decoder(msgspec.Raw).decode
 _ACTIONS: Final = {
     name: frozenset(typing.get_args(typing.get_type_hints(cls)["action"]))
     for name, cls in zip(TYPE_NAMES, EVENT_TYPES, strict=True)
@@ -202,9 +215,12 @@ _ACTIONS: Final = {
 def _reason(value: bytes, message: str) -> str:
     """Why a value is no event, or the event inside its envelope is none."""
     try:
+        _whole(value)
         return _schema_reason(unwrap(value) or value, message)
     except msgspec.ValidationError:
         return "invalid"
+    except (msgspec.DecodeError, RecursionError):  # something of a wrong type, and broken behind it
+        return "malformed"
 
 
 def _schema_reason(value: bytes, message: str) -> str:
