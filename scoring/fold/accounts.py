@@ -25,6 +25,12 @@ def fold_accounts(store: Store, rows: Int64, events: Sequence[Any], times: Int64
     """Fold account events; returns which changed anything."""
     new = np.ones(len(events), np.bool_)
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
+        if (
+            event.action in _ENDS
+        ):  # an outcome, which nothing else that stands beside it may turn into an input
+            if event.action == "observation_end" or event.scope == "account":
+                end(store, row, ts)
+            continue
         tail = store.tail(row)
         renews = tail.value("auto_renew")
         changed = _attributes(tail, event, ts)
@@ -57,7 +63,10 @@ def _attributes(tail: Tail, event: Account, ts: int) -> bool:
 def _mrr(store: Store, row: int, tail: Tail, event: Account, ts: int) -> bool:
     if event.mrr is None:
         return False
-    month, value = month_of(ts), minor_units(event.mrr, event.currency)
+    month, value = (
+        month_of(ts),
+        max(minor_units(event.mrr, event.currency), 0),
+    )  # below 0: MISSING in the column
     known = tail.mrr_months.get(month)
     if known is not None and (ts, value) <= known:
         return False
@@ -93,9 +102,6 @@ def _life(store: Store, row: int, event: Account, ts: int) -> bool:
             changed = True
             if name == "churn_notice_ts":
                 store.news.append(News("churn_notice", row, str(ts), ts))
-    if event.action in _ENDS and event.scope == "account":
-        end(store, row, ts)
-        changed = True
     return changed
 
 

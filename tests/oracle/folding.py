@@ -160,7 +160,7 @@ def _attribute_value(name: str, body: dict[str, Any]) -> Any:
 
 
 def _add_mrr(row: AccountRow, event: Event) -> None:
-    said = (event.time, minor(event.body["mrr"], event.body.get("currency")))
+    said = (event.time, max(minor(event.body["mrr"], event.body.get("currency")), 0))
     which = month(event.time)
     row.mrr[which] = max(row.mrr.get(which, said), said)
     row.mrr = {m: row.mrr[m] for m in sorted(row.mrr)[-KEPT_MONTHS:]}
