@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from random import Random
@@ -91,7 +92,7 @@ REQUIRED: Mapping[str, Mapping[str, Kind]] = {
         "kind": Kind(_pick("nps", "csat", "ces", "mood"), ("", 5, "x" * 65), nullable=False),
         "score": Kind(_pick(1, 2.5, 5), ("5", True, 1e13), nullable=False),
     },
-    "account": {"action": _enum(*(a for a in ACTIONS["account"] if a != "subscription_ended"))},
+    "account": {"action": _enum(*ACTIONS["account"])},
     "churn": {},
     "renewal": {},
     "engagement": {"channel": _enum("meeting", "email", "call", "marketing", "community", "knowledge_base", "training")},
@@ -175,6 +176,8 @@ def fuzzed(random: Random, source: int, offset: int, now: int, serial: int) -> I
         key, value, reason = _wrong(random, who, body, now)
     else:
         key, value, reason = who.encode(), raw(random, _written(random, body)), UNKNOWN
+        while repeats(value):  # which of them counts, JSON leaves open
+            value = raw(random, _written(random, body))
     if body["type"] in NATURAL_SOURCE and random.random() < 0.5:
         source = NATURAL_SOURCE[body["type"]]
     return Input(LogRecord(source, offset, now, key, value), reason)
@@ -212,6 +215,19 @@ def _wrong(
     if random.random() < 0.002:
         return key, with_fields().ljust(MAX_VALUE + 1), "too_large"
     return random.choice(faults)
+
+
+def repeats(value: bytes) -> bool:
+    """Whether a name comes twice in one object."""
+    found: list[bool] = []
+
+    def pairs(told: list[tuple[str, Any]]) -> dict[str, Any]:
+        found.append(len({name for name, _ in told}) < len(told))
+        return dict(told)
+
+    with contextlib.suppress(ValueError):
+        json.loads(value.decode(errors="replace"), object_pairs_hook=pairs)
+    return any(found)
 
 
 def raw(random: Random, text: bytes) -> bytes:
