@@ -100,7 +100,7 @@ async def read(settings, name):
         ends = await consumer.end_offsets(tps)
         while any([await consumer.position(tp) < ends[tp] for tp in tps]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                found += records
+                found += [r for r in records if r.key is None or r.key[:1] != b"\0"]  # no term records
     return found
 
 
@@ -197,8 +197,8 @@ SAASGUARD = "saasguard/events.ndjson.gz"
     ("name", "count"),
     [
         pytest.param("cloud_provider/events.ndjson.gz", None, id="dirty"),
-        pytest.param("ibm_receivables/events.ndjson.gz", None, id="invoices"),
-        pytest.param(SAASGUARD, 60_000, id="part of a thousand accounts"),
+        pytest.param("ibm_receivables/events.ndjson.gz", None, id="invoices", marks=pytest.mark.fault),
+        pytest.param(SAASGUARD, 60_000, id="part of a thousand accounts", marks=pytest.mark.fault),
         pytest.param(SAASGUARD, None, id="a thousand accounts", marks=pytest.mark.fault),
     ],
 )
@@ -213,6 +213,7 @@ async def test_whole(settings, tmp_path, name, count):
         assert reasons == {"invalid": 877 + 1_309 + 19, "out_of_range": 66 + 31}
 
 
+@pytest.mark.fault  # minutes: its events are years old, and the clock goes through all of them
 async def test_shapes_of_other_systems(settings, tmp_path):
     """Raw payloads of a payment system are dead letters, each with its reason; beside them real subscription periods give every customer its MRR and its end."""
     raw, events = raw_payloads(), account_events()
