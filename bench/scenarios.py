@@ -91,7 +91,6 @@ def perform(world: World, name: str, say: Callable[[str], None]) -> None:
     except Exception as error:  # noqa: BLE001 - the others shall run whatever it is
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:400]
         world.figures.miss(name, reason)
-        say(f"{name}: {reason}")
     say(f"{name}: {time.monotonic() - began:.0f} s")
 
 
