@@ -69,8 +69,10 @@ class Child:
         return self.process.poll() is None
 
     def tail(self) -> str:
-        """The end of what it printed."""
-        return self.log.read_text("utf-8", errors="replace")[-1500:]
+        """The end of what it printed; of a structured log the errors alone, if there are any."""
+        lines = self.log.read_text("utf-8", errors="replace").splitlines()
+        errors = [line for line in lines if '"level": "error"' in line]
+        return "\n".join(errors or lines)[-600:]
 
     def kill(self) -> None:
         """Kill the whole session."""
@@ -207,6 +209,7 @@ def quantile(counts: np.ndarray, share: float) -> float:
 def rest(workers: Sequence[WorkerProcess], deadline_s: float = 120.0) -> Window:
     """Wait until the workers have nothing left to fold, score or write; the window is the last second. Raises TimeoutError."""
     end = time.monotonic() + deadline_s
+    time.sleep(1.0)  # a snapshot may be too old to know of what came last
     while True:
         window = Window(workers)
         time.sleep(1.0)
