@@ -37,7 +37,7 @@ class Figures:
         """Record figures. Raises KeyError for a name that the catalogue does not know."""
         for name, value in values.items():
             _ = CATALOGUE[name]
-            self.values[name] = value
+            self.values[name] = float(value)  # what numpy gives is no JSON
             self.notes.pop(name, None)
 
     def miss(self, scenario: str, reason: str) -> None:

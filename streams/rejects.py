@@ -40,6 +40,7 @@ class _Head(msgspec.Struct):
 
 
 _head = msgspec.json.Decoder(_Head).decode
+_whole = msgspec.json.Decoder(msgspec.Raw).decode
 _ACTIONS: Final = {
     name: frozenset(typing.get_args(typing.get_type_hints(cls)["action"]))
     for name, cls in zip(TYPE_NAMES, EVENT_TYPES, strict=True)
@@ -55,15 +56,28 @@ def of_bytes(key: bytes | None, value: bytes | None) -> Reason | None:
         return "malformed", "the record has no value"
     if len(value) > MAX_VALUE_BYTES:
         return "too_large", f"{len(value)} bytes, at most {MAX_VALUE_BYTES}"
+    wrong = not_text(value)
+    return None if wrong is None else ("malformed", wrong)
+
+
+def not_text(value: bytes) -> str | None:
+    """What is wrong with bytes that are no UTF-8: msgspec does not look at what it skips."""
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        return str(error)
     return None
 
 
 def of_schema(value: bytes, message: str) -> Reason:
     """Why JSON is no event, or the event inside its envelope is none; `message` is what msgspec said."""
     try:
+        _whole(value)
         return _schema_reason(unwrap(value) or value, message), message
     except msgspec.ValidationError:
         return "invalid", message
+    except (msgspec.DecodeError, RecursionError) as error:  # something of a wrong type, and broken behind it
+        return "malformed", str(error)
 
 
 def _schema_reason(value: bytes, message: str) -> str:

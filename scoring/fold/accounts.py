@@ -25,6 +25,10 @@ def fold_accounts(store: Store, rows: Int64, events: Sequence[Any], times: Int64
     """Fold account events; returns which changed anything."""
     new = np.ones(len(events), np.bool_)
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
+        if event.action in _ENDS:  # an outcome: what stands beside it must not become an input
+            if event.action == "observation_end" or event.scope == "account":
+                end(store, row, ts)
+            continue
         tail = store.tail(row)
         renews = tail.value("auto_renew")
         changed = _attributes(tail, event, ts)
@@ -100,9 +104,6 @@ def _life(store: Store, row: int, event: Account, ts: int) -> bool:
             changed = True
             if name == "churn_notice_ts":
                 store.news.append(News("churn_notice", row, str(ts), ts))
-    if event.action in _ENDS and event.scope == "account":
-        end(store, row, ts)
-        changed = True
     return changed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from random import Random
@@ -70,6 +71,7 @@ COUNT = Kind(_pick(0, 1, 7, 300, 1000), (-1, 1.5, "3", 1_000_000_001, True, 1e30
 SURE_COUNT = COUNT._replace(nullable=False)
 POSITIVE = Kind(_pick(0, 0.25, 1e300, 3), (-0.1, "1", True))
 AMOUNT = Kind(_pick(-1e12, 1e12, 0, 19.99, 0.005, 2.675, 1200), (1e13, -1e13, "5", True))
+REVENUE = Kind(_pick(1e12, 0, 19.99, 0.005, 2.675, 1200), (1e13, -0.01, "5", True))
 PERCENT = Kind(_pick(0, 100, 33.3335, 50), (-0.1, 100.1, "50"))
 DAYS_LATE = Kind(_pick(-36500, 36500, 0, 12), (36501, 1.5, "3"))
 FLAG = Kind(_pick(True, False), (1, "true", 0.0))
@@ -91,7 +93,7 @@ REQUIRED: Mapping[str, Mapping[str, Kind]] = {
         "kind": Kind(_pick("nps", "csat", "ces", "mood"), ("", 5, "x" * 65), nullable=False),
         "score": Kind(_pick(1, 2.5, 5), ("5", True, 1e13), nullable=False),
     },
-    "account": {"action": _enum(*(a for a in ACTIONS["account"] if a != "subscription_ended"))},
+    "account": {"action": _enum(*ACTIONS["account"])},
     "churn": {},
     "renewal": {},
     "engagement": {"channel": _enum("meeting", "email", "call", "marketing", "community", "knowledge_base", "training")},
@@ -111,13 +113,13 @@ OPTIONAL: Mapping[str, Mapping[str, Kind]] = {
     "invoice": {"amount": AMOUNT, "currency": TEXT, "due_at": STAMP, "days_late": DAYS_LATE, "period_months": COUNT},
     "survey": {"response_id": MAYBE_ID, "respondent_id": MAYBE_ID, "ticket_id": MAYBE_ID, "respondent_role": TEXT},
     "account": {
-        "tier": _enum("high_touch", "low_touch", "tech_touch", nullable=True), "segment": TEXT, "plan": TEXT, "mrr": AMOUNT,
+        "tier": _enum("high_touch", "low_touch", "tech_touch", nullable=True), "segment": TEXT, "plan": TEXT, "mrr": REVENUE,
         "currency": Kind(_pick("EUR", "jpy", "KWD", "", "?"), (5, [])), "seats": COUNT, "notice_days": COUNT, "auto_renew": FLAG,
         "renewal_date": Kind(_pick("2026-08-01", "2026-06-03", "2026-02-30", "soon"), (5, "x" * 257)), "scope": SCOPE,
         "icp_fit": Kind(_pick(True, 0.5, "good", 3, 1e300), ([], {}, "x" * 257)), "reason_class": REASON, "name": TEXT,
     },
-    "churn": {"scope": SCOPE, "reason_class": REASON, "mrr": AMOUNT, "currency": TEXT},
-    "renewal": {"scope": SCOPE, "mrr": AMOUNT, "currency": TEXT},
+    "churn": {"scope": SCOPE, "reason_class": REASON, "mrr": REVENUE, "currency": TEXT},
+    "renewal": {"scope": SCOPE, "mrr": REVENUE, "currency": TEXT},
     "engagement": {
         "direction": _enum("inbound", "outbound", "two_way", nullable=True), "contact_id": MAYBE_ID,
         "role": _enum("executive", "champion", "user", nullable=True), "departed": FLAG,
@@ -175,6 +177,8 @@ def fuzzed(random: Random, source: int, offset: int, now: int, serial: int) -> I
         key, value, reason = _wrong(random, who, body, now)
     else:
         key, value, reason = who.encode(), raw(random, _written(random, body)), UNKNOWN
+        while repeats(value):  # which of them counts, JSON leaves open
+            value = raw(random, _written(random, body))
     if body["type"] in NATURAL_SOURCE and random.random() < 0.5:
         source = NATURAL_SOURCE[body["type"]]
     return Input(LogRecord(source, offset, now, key, value), reason)
@@ -212,6 +216,19 @@ def _wrong(
     if random.random() < 0.002:
         return key, with_fields().ljust(MAX_VALUE + 1), "too_large"
     return random.choice(faults)
+
+
+def repeats(value: bytes) -> bool:
+    """Whether a name comes twice in one object."""
+    found: list[bool] = []
+
+    def pairs(told: list[tuple[str, Any]]) -> dict[str, Any]:
+        found.append(len({name for name, _ in told}) < len(told))
+        return dict(told)
+
+    with contextlib.suppress(ValueError):
+        json.loads(value.decode(errors="replace"), object_pairs_hook=pairs)
+    return any(found)
 
 
 def raw(random: Random, text: bytes) -> bytes:

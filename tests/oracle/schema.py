@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,7 @@ TEXT, ID, STAMP = _text(), _text(shortest=1), _text(40, 20)
 REVENUE = _number(0, 1e12)
 AMOUNT, COUNT, QUANTITY = _number(-1e12, 1e12), _whole(0, 1_000_000_000), _number(0, 1e9)
 PERCENT = _number(0, 100)
-POSITIVE, ANY_NUMBER = _number(0, float("inf")), _number(float("-inf"), float("inf"))
+POSITIVE, ANY_NUMBER = _number(0, sys.float_info.max), _number(-sys.float_info.max, sys.float_info.max)
 SCOPE = _one_of("account", "subscription")
 REASON = _one_of("cancellation", "closure", "non_renewal", "switch")
 

@@ -52,7 +52,6 @@ def score(points: float) -> dict[str, Any]:
         (0.99, "EUR", 35, 64),  # 64.35 cents: rounded down
         (1_000, "JPY", 35, 650),
         (1.5, "KWD", 35, 975),
-        (-10, "EUR", 35.5, -645),
     ],
 )
 def test_mrr_at_risk(mrr, currency, points, at_risk):
