@@ -101,10 +101,15 @@ class Figures:
             bar = "" if figure["bar"] is None else f"{sign} {figure['bar']:,}"
             verdict = "" if figure["bar"] is None else "met" if figure["ok"] else "missed"
             if figure["value"] is None:
-                table.add_row(name, "-", figure["unit"], bar, figure["note"])
+                table.add_row(name, "-", figure["unit"], bar, "not measured")
             else:
                 table.add_row(name, f"{figure['value']:,}", figure["unit"], bar, verdict)
         console.print(table)
+        reasons = {CATALOGUE[name].scenario: note for name, note in self.notes.items()}
+        for scenario, reason in reasons.items():
+            console.print(
+                f"{scenario} was not measured: {reason}", highlight=False, markup=False, soft_wrap=True
+            )
 
 
 def _rounded(value: float) -> float:

@@ -7,6 +7,7 @@ costs about 0.2 % of a core; scraping /metrics costs more the more accounts ther
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sys
 import time
@@ -24,6 +25,8 @@ from streams.pipeline import Partition
 from streams.settings import Settings
 
 EVERY_S: Final = 0.01
+_SELDOM: Final = 50
+"""Looking for changed rows goes over all accounts: done at every so many snapshots."""
 LAG_BINS: Final = 5000
 """Bins of 1 ms; the last one holds everything later."""
 
@@ -45,7 +48,7 @@ class Snapshot(NamedTuple):
     """Partitions owned and recovered."""
     ticks: float = 0.0
     committed: float = 0.0
-    """1 if nothing is left to commit."""
+    """1 if nothing was left to write or to commit when that was looked at last."""
 
 
 _running: set[asyncio.Task[None]] = set()
@@ -102,13 +105,20 @@ class Totals(Protocol):
 def attach(worker: Worker, board: Board, totals: Totals) -> None:
     """Let an observer run in the worker's loop. Call it in that loop."""
 
+    looks = itertools.count()
+
+    def written() -> float:
+        return float(
+            worker.intake.uncommitted == 0 and not any(s.pending for s in worker.table.live().values())
+        )
+
     def take(last: Snapshot) -> Snapshot:
         now, events, rows = time.monotonic(), sum(totals.events.values()), worker.table.rows_restored
         return Snapshot(
             wall=now, cpu=time.process_time(), events=events, first_event=last.first_event or (now if events else 0.0),
             rows=rows, first_row=last.first_row or (now if rows else 0.0),
             last_row=now if rows > last.rows else last.last_row, commits=worker.flush.durations.count,
-            live=len(worker.table.live()), ticks=totals.ticks, committed=float(worker.intake.uncommitted == 0),
+            live=len(worker.table.live()), ticks=totals.ticks, committed=written() if next(looks) % _SELDOM == 0 else last.committed,
         )  # fmt: skip
 
     _running.add(asyncio.get_running_loop().create_task(observe(board, take)))

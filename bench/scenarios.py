@@ -89,9 +89,8 @@ def perform(world: World, name: str, say: Callable[[str], None]) -> None:
         with deadline(scenario.deadline_s):
             scenario.run(world)
     except Exception as error:  # noqa: BLE001 - the others shall run whatever it is
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:400]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:800]
         world.figures.miss(name, reason)
-        say(f"{name}: {reason}")
     say(f"{name}: {time.monotonic() - began:.0f} s")
 
 

@@ -19,7 +19,7 @@ from bench.tally import Tally
 from scoring.events import SOURCES
 from scoring.model import default_model
 from scoring.row import Pair, encode_rows
-from scoring.times import DAY, UNSET
+from scoring.times import DAY, HOUR, UNSET
 from streams.context import make_context
 from streams.pipeline import Partition
 from streams.settings import Settings
@@ -46,7 +46,7 @@ class _Record(NamedTuple):
 
 
 def templates(end_ms: int, count: int = TEMPLATES) -> list[Row]:
-    """Rows of accounts whose past ends with the day before `end_ms`."""
+    """Rows of accounts whose events end with the day before `end_ms`, scored at the last full hour before it."""
     partition = Partition(0, make_context(default_model(), tick_ms=DAY, grace_ms=0))
     end = end_ms // DAY * DAY
     events = deque(
@@ -69,7 +69,20 @@ def templates(end_ms: int, count: int = TEMPLATES) -> list[Row]:
                 partition.feed(source, chunk)
         for _ in partition.advance(day + DAY, set(range(len(SOURCES)))):
             pass
-    return _rows(partition)
+    return _rows(_at_hour(partition, end_ms // HOUR * HOUR))
+
+
+def _at_hour(partition: Partition, hour: int) -> Partition:
+    """The same accounts after the tick of a full hour: else the first tick of the run would move every score by a day."""
+    store = partition.store
+    store.hot["fence"][: store.n] = UNSET  # the inputs of the run begin at 0
+    later = Partition(0, make_context(default_model(), tick_ms=HOUR, grace_ms=0))
+    later.restore(_encoded(store.n, partition))
+    later.takeover()
+    later.clock_ms = hour - HOUR
+    for _ in later.advance(hour + 1, set(range(len(SOURCES)))):
+        pass
+    return later
 
 
 def _rows(partition: Partition) -> list[Row]:
@@ -77,7 +90,6 @@ def _rows(partition: Partition) -> list[Row]:
         pass
     partition.drain_alerts()
     store = partition.store
-    store.hot["fence"][: store.n] = UNSET  # the inputs of the run begin at 0
     rows = _encoded(store.n, partition)
     units = (store.usage[: store.n].sum(axis=1) // 1000).tolist()
     return [Row(value, units[store.index[key]]) for key, value in rows]

@@ -11,7 +11,7 @@ from bench.observed import Snapshot
 from bench.produce import LiveFeed, fill
 from bench.recount import recount
 from bench.reference import check_sample
-from bench.workers import Window, WorkerProcess, catch_up, running, stop, until
+from bench.workers import Window, WorkerProcess, catch_up, rest, running, stop, until
 from bench.world import PACE, PARTITIONS, Stage, World, load_start
 from scoring.times import HOUR
 
@@ -34,11 +34,11 @@ class Run(NamedTuple):
 def finish(
     world: World, scenario: str, at: Stage, workers: Sequence[WorkerProcess], *, others: bool = False
 ) -> None:
-    """Let the workers commit what they folded, stop them in good order, recount, and note what was checked.
+    """Let the workers write what they have to say, stop them in good order, recount, and note what was checked.
 
     `others`: there were events of accounts outside the fleet, so that only the units can be recounted, not the offsets.
     """
-    until(workers, len(workers), 60, "committed")
+    rest(workers)
     stop(workers)
     world.figures.load[scenario] = recount(at.settings, at.tally, offsets=not others)
 

@@ -8,13 +8,12 @@ from typing import Final
 from bench.load import Load
 from bench.produce import LiveFeed, fill
 from bench.steady import READY_S, finish
-from bench.workers import Window, WorkerProcess, running, until
+from bench.workers import Window, WorkerProcess, rest, running, until
 from bench.world import PARTITIONS, Stage, World
 from scoring.times import DAY, HOUR
 
 _FEW: Final = 10_000
 _AROUND_S: Final = 60
-_REST: Final = 0.15
 
 
 def tick(world: World) -> None:
@@ -68,11 +67,5 @@ def _around(at: Stage, worker: WorkerProcess, hour: int) -> tuple[Window, float]
     window = Window([worker])
     fill(at.settings, load, at.fleet, at.tally)
     until([worker], before + _FEW, 60)
-    deadline = time.monotonic() + 120
-    while True:
-        pause = Window([worker])
-        time.sleep(1.0)
-        if pause.end().cpu < _REST * pause.wall:
-            return window.end(), window.cpu - pause.cpu / pause.wall * window.wall
-        if time.monotonic() > deadline:
-            raise TimeoutError("the worker does not come to rest")
+    pause = rest([worker])
+    return window.end(), window.cpu - pause.cpu / pause.wall * window.wall

@@ -21,6 +21,8 @@ from streams.settings import Settings
 ROOT: Final = Path(__file__).parents[1]
 STOP_S: Final = 15.0
 _POLL_S: Final = 0.02
+_AT_REST: Final = 0.15
+"""CPU of a worker that only waits stays below this share of a core."""
 
 
 class WorkerError(Exception):
@@ -67,8 +69,10 @@ class Child:
         return self.process.poll() is None
 
     def tail(self) -> str:
-        """The end of what it printed."""
-        return self.log.read_text("utf-8", errors="replace")[-1500:]
+        """The end of what it printed; of a structured log the errors alone, if there are any."""
+        lines = self.log.read_text("utf-8", errors="replace").splitlines()
+        errors = [line for line in lines if '"level": "error"' in line]
+        return "\n".join(errors or lines)[-600:]
 
     def kill(self) -> None:
         """Kill the whole session."""
@@ -200,6 +204,21 @@ def quantile(counts: np.ndarray, share: float) -> float:
     if not len(reached) or reached[-1] == 0:
         return 0.0
     return float(np.searchsorted(reached, share * reached[-1]) + 1)
+
+
+def rest(workers: Sequence[WorkerProcess], deadline_s: float = 120.0) -> Window:
+    """Wait until the workers have nothing left to fold, score or write; the window is the last second. Raises TimeoutError."""
+    end = time.monotonic() + deadline_s
+    time.sleep(1.0)  # a snapshot may be too old to know of what came last
+    while True:
+        window = Window(workers)
+        time.sleep(1.0)
+        if window.end().cpu < _AT_REST * window.wall * len(workers) and all(
+            worker.snapshot().committed for worker in workers
+        ):
+            return window
+        if time.monotonic() > end:
+            raise TimeoutError(f"the workers do not come to rest within {deadline_s:.0f} s")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from bench.load import Load
 from bench.produce import fill
 from bench.recount import recount
 from bench.seed import write_past
-from bench.workers import catch_up, running, stop, until
+from bench.workers import catch_up, rest, running, stop
 from bench.world import PACE, World, load_start
 
 COUNTS = (1, 2, 4)
@@ -25,7 +25,7 @@ def workers(world: World) -> None:
                 write_past(settings, at.fleet, at.past)
             with running(settings, world.directory, count) as processes:
                 window = catch_up(processes, at.tally.events)
-                until(processes, count, 60, "committed")
+                rest(processes)
                 stop(processes)
             world.figures.load[f"workers-{count}"] = recount(settings, at.tally)
             name = f"{count} worker{'s' * (count > 1)}, 100 k accounts, uniform: CPU"

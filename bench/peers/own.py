@@ -65,6 +65,7 @@ class ToyPartition:
 
     clock_ms = -1
     scores_pending = False
+    held_back = False
 
     def __init__(self, number: int, context: Context) -> None:
         self.number = number

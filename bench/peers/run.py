@@ -18,7 +18,7 @@ from bench.jobs import JobError, Result, run_job
 from bench.peers import java
 from bench.peers.own import decode_row
 from bench.recount import WrongResultError, read
-from bench.workers import ROOT, catch_up, running, stop, until
+from bench.workers import ROOT, catch_up, rest, running, stop
 from bench.world import PARTITIONS, Stage, World, input_topics
 
 PYTHON_PEERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -40,7 +40,7 @@ def own(world: World) -> None:
     world.fresh_outputs(settings)
     with running(settings, world.directory, module="bench.peers.own") as [worker]:
         window = catch_up([worker], at.tally.events)
-        until([worker], 1, 60, "committed")
+        rest([worker])
         peak = worker.peak_bytes() / 1e6
         stop([worker])
     world.figures.load["peer-own"] = _recount(world, at)

@@ -20,6 +20,7 @@ from bench.report import machine_line, peers_table, placed, product_table
 from bench.scenarios import SCENARIOS, chosen, deadline, perform, unmeasured
 from bench.skew import skew, takeover
 from bench.workers import quantile
+from streams.table import Partition as Protocol
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,6 +152,12 @@ def test_toy_job_is_one_job():
     assert context.totals.events.total() == 6_000
     for key, row in partition._rows.items():
         assert {"events": row.events, "units": row.units, "head": row.head, "buckets": row.buckets, "score": row.score} == plain[key]  # fmt: skip
+
+
+def test_toy_partition_is_one():
+    """Our toy partition has everything that the worker asks of a partition."""
+    wanted = {name for name in vars(Protocol) if not name.startswith("_")}
+    assert {name for name in wanted if not hasattr(ToyPartition(0, Context()), name)} == set()
 
 
 def measured() -> dict[str, dict[str, object]]:

@@ -13,7 +13,7 @@ from bench.keys import Picker, key_bytes, murmur2, partitions_of, zipf_shares
 from bench.load import SHARES, Fleet, Generator, Load
 from bench.tally import Tally
 from scoring.events import SOURCES, Account, Ticket, decode
-from scoring.times import DAY, parse
+from scoring.times import DAY, HOUR, parse
 from streams import partitioner
 from streams.cli.produce import route
 
@@ -148,6 +148,8 @@ def test_past_of_accounts():
     restore_rows(store, [(b"acct-%07d" % i, row.value) for i, row in enumerate(rows)])
     assert (store.usage[:60].sum(axis=1) // 1000).tolist() == [row.units for row in rows]
     assert min(row.units for row in rows) > 100
+    assert set(store.hot["tick"][:60].tolist()) == {START // HOUR * HOUR}
+    assert (store.hot["pub_day"][:60] == START // DAY).all()
     assert (store.hot["fence"][:60] == -1).all()
     firing = [
         row for row, tail in store.tails.items() if any(level.episode for level in tail.levels.values())
