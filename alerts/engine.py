@@ -19,6 +19,7 @@ from scoring.evaluate import Scorer
 from scoring.layout import ENDED
 from scoring.state import ROW, Store
 from scoring.tail import FactState, LevelState
+from scoring.tails import ALERTS
 from scoring.times import HOUR
 
 FACTS: Final = 1
@@ -153,7 +154,8 @@ class AlertEngine:
     def takeover(self, store: Store, now: int) -> list[Alert]:
         """What fires or changed within the last hour of stream time, again: it may not have reached the topic."""
         out = []
-        for row, tail in store.tails.items():
+        store.hot["alerts"][: store.n] = 0
+        for row, tail in store.tails.holding(ALERTS):
             store.hot["alerts"][row] = FACTS if tail.facts else 0
             for rule in self.levels:
                 level = _level(tail.levels.get(rule.name))

@@ -1,9 +1,10 @@
 """The changelog row: version, fixed-width columns, rings packed to the width they need, msgpack tail.
 
-Layout of version 2: `[version u1][usage code u1][errors code u1][counts code u1][touches code u1][0 u1 x 3][hot]
-[usage rings][errors rings][counts rings][touches rings][tail]`. A code is the bytes of one bucket (0: the rings
-are empty), plus 16 if all usage buckets are whole units (stored divided by 1000). `scoring.upgrade` reads earlier
-versions.
+Layout of version 2: `[version u1][usage code u1][errors code u1][counts code u1][touches code u1][tail bits u1]
+[first day u2][hot][usage rings][errors rings][counts rings][touches rings][tail]`. A code is the bytes of one bucket
+(0: the rings are empty), plus 16 if all usage buckets are whole units (stored divided by 1000). The bits are those of
+`scoring.tails`; the first day is one more than that of the oldest of what is remembered for a while, 0 for nothing.
+Both were 0 in the first releases: such a tail is decoded to see. `scoring.upgrade` reads earlier versions.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from numpy.typing import NDArray
 
 from scoring.layout import MATRICES, blank
 from scoring.state import KEPT, Store, roll_columns
-from scoring.tail import decode_tail, encode_tail
-from scoring.times import UNSET, Int64
+from scoring.tails import TOLD, Packed
+from scoring.times import DAY, UNSET, Int64
 from scoring.upgrade import COLUMNS, derive_new_columns, head_bytes, matrices_of, present_columns
 
 ROW_VERSION: Final = 2
 _HEAD: Final = 8
+_BITS: Final = 5
+"""Where in the head the bits of the tail are."""
+_FIRST_DAY: Final = 3
+"""Where the first day is, in pairs of bytes."""
 _WHOLE: Final = 16
 _UNSIGNED: Final[dict[int, np.dtype[Any]]] = {
     1: np.dtype("u1"),
@@ -51,6 +56,9 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
     """Changelog records of these rows as they stand: (key, value). Blocks of 256 to 1,024 rows are the quickest."""
     hot, usage = store.hot[rows], store.usage[rows]
     hot["marks"] = store.mark[rows] & KEPT
+    tails = [
+        store.tails.pack(row, tick) for row, tick in zip(rows.tolist(), hot["tick"].tolist(), strict=True)
+    ]
     errors, counts, touches = store.errors[rows], store.counts[rows], store.touches[rows]
     whole = (usage % 1000 == 0).all(axis=1)
     usage[whole] //= 1000
@@ -62,6 +70,8 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
     code[:, 4] = _codes(touches, (1, 2))
     out: list[Pair] = [(b"", b"")] * len(rows)
     shapes, group = np.unique(code.view("<u8").reshape(-1), return_inverse=True)
+    code[:, _BITS] = [tail.bits for tail in tails]
+    code.view("<u2")[:, _FIRST_DAY] = store.first_days(rows)
     rings: list[NDArray[Any]] = [usage, errors, counts, touches]
     for g in range(len(shapes)):
         at = np.flatnonzero(group == g)
@@ -77,22 +87,13 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
         body = np.concatenate(parts, axis=1).tobytes()
         length = len(body) // len(at)
         for i, start in zip(at.tolist(), range(0, len(body), length), strict=True):
-            row = int(rows[i])
-            out[i] = store.keys[row], body[start : start + length] + _tail_bytes(store, row)
+            out[i] = store.keys[rows[i]], body[start : start + length] + tails[i].data
     return out
 
 
 def _widths(head: Sequence[int]) -> list[int]:
     """Bytes of a bucket, matrix by matrix."""
     return [head[1] % _WHOLE, *head[2:5]]
-
-
-def _tail_bytes(store: Store, row: int) -> bytes:
-    blob = store.blobs.get(row)
-    if blob is None:
-        tail = store.tails.get(row)
-        blob = store.blobs[row] = b"" if tail is None else encode_tail(tail)
-    return blob
 
 
 def restore_rows(store: Store, pairs: Sequence[tuple[bytes, bytes | None]]) -> Int64:
@@ -105,8 +106,7 @@ def restore_rows(store: Store, pairs: Sequence[tuple[bytes, bytes | None]]) -> I
     groups: dict[bytes, list[tuple[int, bytes]]] = defaultdict(list)
     for key, value in newest.items():
         row = store.row(key)
-        store.tails.pop(row, None)
-        store.blobs.pop(row, None)
+        store.tails.drop(row)
         if value is None:
             _blank(store, row)
             continue
@@ -114,9 +114,9 @@ def restore_rows(store: Store, pairs: Sequence[tuple[bytes, bytes | None]]) -> I
             raise RowVersionError(
                 f"state row of version {value[0]}, this program reads up to {ROW_VERSION}: run the newer release"
             )
-        groups[value[: head_bytes(value[0])]].append((row, value))
-    for head, members in groups.items():
-        _restore_group(store, head, members)
+        groups[value[:_BITS] if value[0] > 1 else value[: head_bytes(1)]].append((row, value))
+    for shape, members in groups.items():
+        _restore_group(store, shape, members)
     return np.array([store.index[k] for k in newest], np.int64)
 
 
@@ -127,14 +127,15 @@ def _blank(store: Store, row: int) -> None:
         getattr(store, matrix)[row] = 0
 
 
-def _restore_group(store: Store, head: bytes, members: Sequence[tuple[int, bytes]]) -> None:
+def _restore_group(store: Store, shape: bytes, members: Sequence[tuple[int, bytes]]) -> None:
     rows = np.array([row for row, _ in members], np.int64)
-    version, columns = head[0], COLUMNS[head[0]]
-    stored = dict(zip(matrices_of(version), _widths(head), strict=False))
-    at = len(head) + columns.itemsize
+    version, columns = shape[0], COLUMNS[shape[0]]
+    head = head_bytes(version)
+    stored = dict(zip(matrices_of(version), _widths(shape), strict=False))
+    at = head + columns.itemsize
     length = at + sum(width * MATRICES[m][0] for m, width in stored.items())
     body = np.frombuffer(b"".join([value[:length] for _, value in members]), np.uint8).reshape(-1, length)
-    hot = np.ascontiguousarray(body[:, len(head) : at]).view(columns).reshape(-1)
+    hot = np.ascontiguousarray(body[:, head:at]).view(columns).reshape(-1)
     matrices: dict[str, NDArray[Any]] = {}
     for name, (buckets, kind) in MATRICES.items():
         width = stored.get(name, 0)
@@ -144,16 +145,26 @@ def _restore_group(store: Store, head: bytes, members: Sequence[tuple[int, bytes
             at += width * buckets
         else:
             matrices[name] = np.zeros((len(rows), buckets), kind)
-    if head[1] & _WHOLE:
+    if shape[1] & _WHOLE:
         matrices["usage"] *= 1000
     _place(store, rows, present_columns(hot.copy(), version), matrices)
     for row, value in members:
         if len(value) > length:
-            store.tails[row] = decode_tail(memoryview(value)[length:])
-            store.blobs[row] = value[length:]
-            if (oldest := store.tails[row].oldest()) != UNSET:
-                store.expect(row, oldest)
-        derive_new_columns(store, row, version)
+            _restore_tail(store, row, value, length)
+        if version == 1:
+            derive_new_columns(store, row)
+
+
+def _restore_tail(store: Store, row: int, value: bytes, at: int) -> None:
+    bits = value[_BITS] if value[0] > 1 else 0
+    store.tails.put(row, Packed(value[at:], bits))
+    if bits & TOLD:
+        first_day = value[2 * _FIRST_DAY] + 256 * value[2 * _FIRST_DAY + 1]
+        oldest = (first_day - 1) * DAY if first_day else UNSET
+    else:
+        oldest = store.tails[row].oldest()
+    if oldest != UNSET:
+        store.expect(row, oldest)
 
 
 def _place(store: Store, rows: Int64, hot: NDArray[Any], matrices: dict[str, NDArray[Any]]) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scoring.layout import DAYS, HOT, MATRICES, MONTHS, MOST_COUNTED, RINGS, WEEK_SLOTS, Ring, blank
 from scoring.tail import Tail
+from scoring.tails import Tails
 from scoring.times import DAY, UNSET, Int64, month_of_day
 
 ROW: Final = 1
@@ -57,9 +58,7 @@ class Store:
         self.index: dict[bytes, int] = {}
         self.keys: list[bytes] = []
         self.names: list[str] = []
-        self.tails: dict[int, Tail] = {}
-        self.blobs: dict[int, bytes] = {}
-        """Encoded tails, dropped when the tail changes."""
+        self.tails = Tails()
         self.expiries: dict[int, set[int]] = defaultdict(set)
         """Day number to the rows of which something may have to be forgotten on it."""
         self.news: list[News] = []
@@ -113,12 +112,8 @@ class Store:
         return row
 
     def tail(self, row: int) -> Tail:
-        """The tail of an account to change: marks its encoded form stale."""
-        self.blobs.pop(row, None)
-        tail = self.tails.get(row)
-        if tail is None:
-            tail = self.tails[row] = Tail()
-        return tail
+        """The tail of an account to change."""
+        return self.tails.change(row)
 
     def expect(self, row: int, ts: int) -> None:
         """Something of that time, remembered for `DAYS`, has to be forgotten some day."""
@@ -132,6 +127,11 @@ class Store:
         rows = self.expiries.pop(day)
         self.expiry[list(rows)] = _NEVER
         return rows
+
+    def first_days(self, rows: Int64) -> Int64:
+        """One more than the day of the oldest of what each row remembers for a while, 0 for nothing; 65,535 at most."""
+        days = self.expiry[rows].astype(np.int64) - DAYS + 1
+        return np.where(self.expiry[rows] == _NEVER, 0, np.clip(days, 1, 2**16 - 1))
 
     def touch(self, rows: Int64 | int) -> None:
         """An event was applied to these rows."""

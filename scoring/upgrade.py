@@ -75,9 +75,9 @@ def _last_active(hot: NDArray[Any]) -> Int64:
     return last
 
 
-def derive_new_columns(store: Store, row: int, version: int) -> None:
-    """Columns that an earlier version lacked and that follow from the tail."""
-    if version == 1 and row in store.tails:
+def derive_new_columns(store: Store, row: int) -> None:
+    """Columns that version 1 lacked and that follow from the tail."""
+    if row in store.tails:
         tickets.derive(store, row)
         surveys.derive(store, row)
         accounts.derive(store, row, store.tails[row])

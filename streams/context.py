@@ -16,6 +16,7 @@ from alerts.engine import AlertEngine
 from scoring.evaluate import Scorer
 from scoring.events import SOURCES
 from scoring.model import Model, default_model, parse_model
+from scoring.tails import MOST_DECODED
 from streams.extensions import load_signals
 from streams.partition_context import Context, Totals
 from streams.partitioner import partition_of
@@ -56,6 +57,7 @@ def make_context(
     roomy: int = 50_000,
     tick_log: TickLog | None = None,
     days_per_commit: int | None = None,
+    decoded_tails: int = MOST_DECODED,
 ) -> Context:
     """What all partitions of a process share; `partitions` None accepts every key on every partition.
 
@@ -78,6 +80,7 @@ def make_context(
         totals=Totals(rules=[*(rule.name for rule in alerts.levels), *alerts.facts]),
         tick_log=tick_log,
         days_per_commit=days_per_commit,
+        decoded_tails=decoded_tails,
     )
 
 
@@ -93,6 +96,7 @@ def build_context(settings: Settings) -> Context:
         roomy=engine.max_queued // 2,
         tick_log=None if engine.tick_log is None else _appender(engine.tick_log),
         days_per_commit=DAYS_PER_COMMIT,
+        decoded_tails=MOST_DECODED // kafka.partitions,
     )
 
 

@@ -15,6 +15,7 @@ from scoring.fold.apply import IN_TERM, TERM_CODES, fold
 from scoring.layout import DAYS, ENDED
 from scoring.state import ROW, TOUCHED, Store
 from scoring.tail import Held
+from scoring.tails import HELD
 from scoring.times import DAY, UNSET, Int64
 from streams.codec import CODE, decode_one
 from streams.holding import held_bytes
@@ -39,7 +40,7 @@ class Folding:
 
     def index_held(self) -> None:
         """After recovery: find again what waits in the rows."""
-        for row, tail in self.store.tails.items():
+        for row, tail in self.store.tails.holding(HELD):
             for held in tail.held:
                 self.held[held.tick].append((row, held))
 

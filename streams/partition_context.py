@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from alerts.engine import AlertEngine
 from scoring.evaluate import Scorer
 from scoring.events import SOURCES
+from scoring.tails import MOST_DECODED
 from streams.ticking import TickLine
 
 
@@ -45,6 +46,8 @@ class Context:
     tick_log: Callable[[Sequence[TickLine]], None] | None = None
     days_per_commit: int | None = None
     """How far the clock may run ahead of the last cut; None where nothing is committed."""
+    decoded_tails: int = MOST_DECODED
+    """Tails of a partition that stay decoded after their row was written."""
 
     @property
     def model_hash(self) -> str:

@@ -42,6 +42,7 @@ class Partition:
         self.number = number
         self.context = context
         self.store = Store()
+        self.store.tails.most_decoded = context.decoded_tails
         self.clock_ms = UNSET
         """The last tick that ran, or was passed because it had nobody to evaluate."""
         self.as_of = UNSET
@@ -283,6 +284,7 @@ class Partition:
             some = rows[start : start + _BLOCK]
             self.store.mark[some] &= ~np.uint8(ROW)
             yield encode_rows(self.store, some)
+        self.store.tails.shrink()
 
     def drain_alerts(self) -> list[tuple[bytes, bytes]]:
         """Alerts decided since the last call, as (key, value)."""

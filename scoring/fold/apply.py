@@ -100,9 +100,9 @@ def forget(store: Store) -> None:
     """Drop closed tickets and invoices, answers and contacts whose last day has passed; `store.today` was just set."""
     for day in sorted(d for d in store.expiries if d <= store.today):
         for row in store.expected(day):
-            tail = store.tails.get(row)
-            if tail is None:
+            if row not in store.tails:
                 continue
+            tail = store.tails[row]
             if _drop(tail, (store.today - DAYS + 1) * DAY):
                 refresh(store, row)
             if (oldest := tail.oldest()) != UNSET:

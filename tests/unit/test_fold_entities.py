@@ -5,7 +5,7 @@ import pytest
 
 from scoring.facts import Facts
 from scoring.layout import MISSING
-from scoring.tail import CLOSED, OPENED, PAID
+from scoring.tail import CLOSED, OPENED, PAID, Tail
 from scoring.times import DAY, HOUR, UNSET
 from tests.property.feeds import START, event, tell
 
@@ -22,7 +22,7 @@ def told(*events, until=DAY):
     partition = tell(events, START + until)
     return (
         partition.store,
-        partition.store.tails.get(0),
+        partition.store.tails.get(0, Tail()),
         Facts(partition.store, np.array([0]), START + until - 1),
     )
 

@@ -10,6 +10,7 @@ import pytest
 from scoring.layout import DIMENSIONS, FEATURES_SEEN, VALUE_TRACKED
 from scoring.row import ROW_VERSION, RowVersionError, encode_rows, restore_rows
 from scoring.state import Store
+from scoring.tails import TOLD
 from scoring.times import DAY
 from tests.property.feeds import START
 
@@ -60,14 +61,28 @@ def test_golden_rows_are_read(version: int) -> None:
     assert store.hot[store.index[b"globex"]]["ended_ts"] == START + 2 * DAY
 
 
+def written_again(file: str) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
+    """The rows of a golden file, and what becomes of them when they are restored and written."""
+    document = json.loads((GOLDEN / file).read_text())
+    rows = [(key.encode(), base64.b64decode(value)) for key, value in document["rows"]]
+    store = Store()
+    restore_rows(store, rows)
+    return rows, encode_rows(store, np.arange(store.n))
+
+
 def test_the_present_version_is_written_as_it_always_was() -> None:
-    """Rows read from the golden file of today's version are written back byte for byte: a layout change needs a new version."""
-    document = json.loads((GOLDEN / f"state_rows_v{ROW_VERSION}.json").read_text())
-    store = restored(ROW_VERSION)
-    again = encode_rows(store, np.arange(store.n))
-    assert [(k.decode(), base64.b64encode(v).decode()) for k, v in again] == [
-        tuple(r) for r in document["rows"]
-    ]
+    """Rows of today's version are written back byte for byte as they were read: a layout change needs a new version."""
+    rows, again = written_again(f"state_rows_v{ROW_VERSION}_told.json")
+    assert again == rows
+    assert any(value[5:8] != bytes(3) for _, value in rows)
+
+
+def test_heads_that_tell_nothing_of_the_tail_are_completed() -> None:
+    """Rows of the releases that left bytes 5 to 7 of the head empty are written back byte for byte but for those three."""
+    rows, again = written_again(f"state_rows_v{ROW_VERSION}.json")
+    assert [(k, v[:5], v[8:]) for k, v in again] == [(k, v[:5], v[8:]) for k, v in rows]
+    assert {value[5:8] for _, value in rows} == {bytes(3)}
+    assert all(value[5] & TOLD for _, value in again)
 
 
 def test_an_upgraded_row_stays_upgraded() -> None:

@@ -1,0 +1,93 @@
+"""Tails stay encoded until they are read; whatever is let go of comes back as it was."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from msgspec import convert, to_builtins
+
+from alerts.machine import Code
+from alerts.rules.base import EMPTY
+from scoring.tail import FactState, Held, LevelState, Tail, encode_tail
+from scoring.tails import ALERTS, HELD, TOLD, Packed, Tails
+from scoring.times import DAY
+
+NOW = 20_000 * DAY
+WAITS = Tail(held=[Held(NOW, 0, 7, NOW, b"{}")])
+FIRES = Tail(levels={"at_risk": LevelState(Code.FIRING, NOW, 1, 0, 1, NOW)})
+OVER = Tail(levels={"at_risk": LevelState(Code.INACTIVE, NOW, 1, 0, 1, NOW)})
+REST = Tail(levels={"at_risk": LevelState(Code.INACTIVE, NOW, 1, 0, 1, NOW - 2 * DAY)})
+FACT = Tail(facts={"complaint": {"T-1": FactState(NOW, NOW, firing=False)}})
+PLAIN = Tail(attributes={"plan": (NOW, "team")})
+
+
+def copy(tail: Tail) -> Tail:
+    return convert(to_builtins(tail), Tail)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_is_lost(seed):
+    """Over random changes, writes, restores and lettings go, every tail reads as that of a dictionary that keeps all of them."""
+    random, tails, kept = Random(seed), Tails(), {}
+    tails.most_decoded = 5
+    for step in range(2_000):
+        row = random.randrange(30)
+        match random.randrange(6):
+            case 0 | 1:
+                tails.change(row).attributes["step"] = (step, step)
+                kept.setdefault(row, Tail()).attributes["step"] = (step, step)
+            case 2:
+                assert tails.pack(row, NOW).data == (encode_tail(kept[row]) if row in kept else b"")
+            case 3:
+                tails.shrink()
+            case 4 if row in kept:
+                tails.put(row, Packed(encode_tail(kept[row]), random.choice([0, TOLD])))
+            case 5 if random.random() < 0.2:
+                tails.drop(row)
+                kept.pop(row, None)
+            case _:
+                assert tails.get(row, EMPTY) == kept.get(row, EMPTY)
+        assert (row in tails) == (row in kept)
+    assert {row: tails[row] for row in range(30) if row in tails} == kept
+
+
+def test_only_what_is_written_is_let_go():
+    """Of more decoded tails than allowed those go that are encoded as they stand; the others stay until they are."""
+    tails = Tails()
+    tails.most_decoded = 2
+    for row in range(5):
+        tails.change(row).attributes["plan"] = (NOW, row)
+    tails.shrink()
+    before = tails[4]
+    assert [tails[row].value("plan") for row in range(5)] == [0, 1, 2, 3, 4]
+    for row in range(5):
+        tails.pack(row, NOW)
+    tails.shrink()
+    assert tails[4] is before, "the last ones known stay"
+    assert tails[0].value("plan") == 0
+    assert tails.change(0) is tails[0]
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["by this release", "by one that told no bits"])
+def test_what_a_tail_holds(written):
+    """After a restore, exactly those tails are looked into that may hold what is asked for, and those that nobody told of."""
+    first, again = Tails(), Tails()
+    for row, tail in enumerate((WAITS, FIRES, OVER, REST, FACT, PLAIN)):
+        first[row] = copy(tail)
+        data, bits = first.pack(row, NOW)
+        again.put(row, Packed(data, bits if written else 0))
+    assert [row for row, _ in again.holding(HELD)] == [0]
+    rested = [] if written else [3]
+    assert sorted(row for row, _ in again.holding(ALERTS)) == sorted([1, 2, 4, *rested])
+    assert dict(again.holding(HELD)) == {0: WAITS}
+
+
+def test_what_changed_is_always_looked_into():
+    """A tail that was changed after it was written may hold anything."""
+    tails = Tails()
+    tails[0] = copy(PLAIN)
+    tails.pack(0, NOW)
+    assert not list(tails.holding(HELD))
+    tails.change(0).held = WAITS.held
+    assert [row for row, _ in tails.holding(HELD)] == [0]
