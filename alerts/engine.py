@@ -6,6 +6,7 @@ account. The bits of the `alerts` column only say where to look, and are told ag
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from alerts.rules.catalogue import fact_rules, level_rules, tick_fact_rules
 from scoring.evaluate import Scorer
 from scoring.layout import ENDED
 from scoring.state import ROW, Store
-from scoring.tail import FactState, LevelState
+from scoring.tail import FactState, LevelState, Tail
 from scoring.tails import ALERTS
 from scoring.times import HOUR
 
@@ -153,24 +154,46 @@ class AlertEngine:
 
     def takeover(self, store: Store, now: int) -> list[Alert]:
         """What fires or changed within the last hour of stream time, again: it may not have reached the topic."""
-        out = []
         store.hot["alerts"][: store.n] = 0
+        levels: list[tuple[int, LevelRule, Level]] = []
+        facts: list[tuple[int, FactRule, str, FactState]] = []
         for row, tail in store.tails.holding(ALERTS):
-            store.hot["alerts"][row] = FACTS if tail.facts else 0
-            for rule in self.levels:
-                level = _level(tail.levels.get(rule.name))
-                if level.phase != Code.INACTIVE:
-                    store.hot["alerts"][row] |= self._bits[rule.name]
-                if level.phase in (Code.FIRING, Code.NO_DATA) or (
-                    level.episode and now - level.told <= _RECENT
-                ):
-                    out.append(self._composer.level_again(store, row, rule, level))
-            for name, items in tail.facts.items():
-                fact = self.facts.get(name)
-                for item, state in items.items():
-                    if fact is not None and (state.firing or now - state.tick <= _RECENT):
-                        out.append(self._composer.fact(store, row, fact, item, state, Reason.TAKEOVER))
-        return out
+            store.hot["alerts"][row] = self._active(tail)
+            levels += self._levels_again(row, tail, now)
+            facts += self._facts_again(row, tail, now)
+        why = self._composer.evidence(store, [(row, rule) for row, rule, level in levels if _fires(level)])
+        out = [
+            self._composer.level(store, row, rule, level, Reason.TAKEOVER, why.get((row, rule.name), []))
+            for row, rule, level in levels
+        ]
+        return out + [self._composer.fact(store, *fact, Reason.TAKEOVER) for fact in facts]
+
+    def _active(self, tail: Tail) -> np.uint64:
+        """The bits of the `alerts` column."""
+        bits = np.uint64(FACTS if tail.facts else 0)
+        for name, level in tail.levels.items():
+            if level.phase != Code.INACTIVE:
+                bits |= self._bits.get(name, np.uint64(0))
+        return bits
+
+    def _levels_again(self, row: int, tail: Tail, now: int) -> Iterator[tuple[int, LevelRule, Level]]:
+        for rule in self.levels:
+            state = tail.levels.get(rule.name)
+            if state is not None:
+                level = _level(state)
+                if _fires(level) or (level.episode and now - level.told <= _RECENT):
+                    yield row, rule, level
+
+    def _facts_again(self, row: int, tail: Tail, now: int) -> Iterator[tuple[int, FactRule, str, FactState]]:
+        for name, items in tail.facts.items():
+            rule = self.facts.get(name)
+            for item, state in items.items():
+                if rule is not None and (state.firing or now - state.tick <= _RECENT):
+                    yield row, rule, item, state
+
+
+def _fires(level: Level) -> bool:
+    return level.phase in (Code.FIRING, Code.NO_DATA)
 
 
 def _level(state: LevelState | None) -> Level:
