@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scoring.layout import MATRICES, blank
 from scoring.state import KEPT, Store, roll_columns
 from scoring.tails import TOLD, Packed
-from scoring.times import DAY, UNSET, Int64
+from scoring.times import UNSET, Int64
 from scoring.upgrade import COLUMNS, derive_new_columns, head_bytes, matrices_of, present_columns
 
 ROW_VERSION: Final = 2
@@ -104,10 +104,10 @@ def restore_rows(store: Store, pairs: Sequence[tuple[bytes, bytes | None]]) -> I
     """
     newest: dict[bytes, bytes | None] = dict(pairs)
     groups: dict[bytes, list[tuple[int, bytes]]] = defaultdict(list)
-    for key, value in newest.items():
-        row = store.row(key)
-        store.tails.drop(row)
+    rows = store.rows(list(newest))
+    for row, value in zip(rows, newest.values(), strict=True):
         if value is None:
+            store.tails.drop(row)
             _blank(store, row)
             continue
         if value[0] > ROW_VERSION:
@@ -117,7 +117,7 @@ def restore_rows(store: Store, pairs: Sequence[tuple[bytes, bytes | None]]) -> I
         groups[value[:_BITS] if value[0] > 1 else value[: head_bytes(1)]].append((row, value))
     for shape, members in groups.items():
         _restore_group(store, shape, members)
-    return np.array([store.index[k] for k in newest], np.int64)
+    return np.array(rows, np.int64)
 
 
 def _blank(store: Store, row: int) -> None:
@@ -148,23 +148,39 @@ def _restore_group(store: Store, shape: bytes, members: Sequence[tuple[int, byte
     if shape[1] & _WHOLE:
         matrices["usage"] *= 1000
     _place(store, rows, present_columns(hot.copy(), version), matrices)
-    for row, value in members:
-        if len(value) > length:
-            _restore_tail(store, row, value, length)
-        if version == 1:
+    if version == 1:
+        _restore_untold(store, members, length)
+        for row, _ in members:
             derive_new_columns(store, row)
-
-
-def _restore_tail(store: Store, row: int, value: bytes, at: int) -> None:
-    bits = value[_BITS] if value[0] > 1 else 0
-    store.tails.put(row, Packed(value[at:], bits))
-    if bits & TOLD:
-        first_day = value[2 * _FIRST_DAY] + 256 * value[2 * _FIRST_DAY + 1]
-        oldest = (first_day - 1) * DAY if first_day else UNSET
     else:
-        oldest = store.tails[row].oldest()
-    if oldest != UNSET:
-        store.expect(row, oldest)
+        _restore_tails(store, rows, members, body, length)
+
+
+def _restore_tails(
+    store: Store, rows: Int64, members: Sequence[tuple[int, bytes]], body: NDArray[np.uint8], length: int
+) -> None:  # fmt: skip
+    told = body[:, _BITS] & TOLD != 0
+    if not told.all():
+        _restore_untold(store, [members[i] for i in np.flatnonzero(~told).tolist()], length)
+    for i in np.flatnonzero(told).tolist():
+        row, value = members[i]
+        if len(value) > length:
+            store.tails.put(row, Packed(value[length:], value[_BITS]))
+        else:
+            store.tails.drop(row)
+    first = np.ascontiguousarray(body[:, 2 * _FIRST_DAY : _HEAD]).view("<u2").reshape(-1).astype(np.int64)
+    known = told & (first > 0)
+    store.expect_days(rows[known], first[known] - 1)
+
+
+def _restore_untold(store: Store, members: Sequence[tuple[int, bytes]], at: int) -> None:
+    """Tails of rows that do not tell what is in them: they are decoded to see."""
+    for row, value in members:
+        store.tails.drop(row)
+        if len(value) > at:
+            store.tails.put(row, Packed(value[at:], 0))
+            if (oldest := store.tails[row].oldest()) != UNSET:
+                store.expect(row, oldest)
 
 
 def _place(store: Store, rows: Int64, hot: NDArray[Any], matrices: dict[str, NDArray[Any]]) -> None:

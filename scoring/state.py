@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -91,6 +92,11 @@ class Store:
         self.usage_flat = self.usage.reshape(-1)
         self.errors_flat = self.errors.reshape(-1)
 
+    def _grow(self) -> None:
+        """Make room, beyond some size by blocks: doubling a million rows stalls for seconds."""
+        room = len(self.hot)
+        self._allocate(max(2 * room, 4096) if room < _BLOCK else room + _BLOCK)
+
     def row(self, key: bytes) -> int:
         """The row of an account, made when it is new."""
         row = self.index.get(key)
@@ -100,9 +106,7 @@ class Store:
         """A blank row for a new account."""
         row = self.n
         if row == len(self.hot):
-            self._allocate(
-                max(2 * row, 4096) if row < _BLOCK else row + _BLOCK
-            )  # blocks: doubling a million rows stalls for seconds
+            self._grow()
         self.hot[row] = _BLANK
         self.hot["day"][row] = self.day
         self.n = row + 1
@@ -110,6 +114,20 @@ class Store:
         self.keys.append(key)
         self.names.append(key.decode())
         return row
+
+    def rows(self, keys: Sequence[bytes]) -> list[int]:
+        """The rows of different accounts, made when they are new."""
+        new = [key for key in keys if key not in self.index]
+        first, end = self.n, self.n + len(new)
+        while end > len(self.hot):
+            self._grow()
+        self.hot[first:end] = _BLANK
+        self.hot["day"][first:end] = self.day
+        self.n = end
+        self.index.update(zip(new, range(first, end), strict=True))
+        self.keys += new
+        self.names += [key.decode() for key in new]
+        return [self.index[key] for key in keys]
 
     def tail(self, row: int) -> Tail:
         """The tail of an account to change."""
@@ -121,6 +139,15 @@ class Store:
         if day < self.expiry.item(row):
             self.expiry[row] = day
             self.expiries[day].add(row)
+
+    def expect_days(self, rows: Int64, days: Int64) -> None:
+        """The same for different rows and the days of what they remember."""
+        days = days + DAYS
+        sooner = days < self.expiry[rows]
+        rows, days = rows[sooner], days[sooner]
+        self.expiry[rows] = days
+        for day in np.unique(days).tolist():
+            self.expiries[day].update(rows[days == day].tolist())
 
     def expected(self, day: int) -> set[int]:
         """Rows to look at on a day, which must expect the next one anew."""
