@@ -171,6 +171,15 @@ class Store:
             buckets, at = getattr(self, matrix), (row, offset + bucket % size)
             buckets[at] = min(buckets.item(at) + amount, MOST_COUNTED)
 
+    def count_all(self, ring: str, rows: Int64, buckets: Int64) -> None:
+        """One more in each of these buckets, as `count` would, one after the other."""
+        matrix, offset, size, days = RINGS[ring]
+        reached = buckets > self.day // days - size
+        values = getattr(self, matrix).reshape(-1)
+        width = MATRICES[matrix][0]
+        cells, amounts = np.unique((rows * width + offset + buckets % size)[reached], return_counts=True)
+        values[cells] = np.minimum(values[cells] + amounts, MOST_COUNTED)
+
     def roll(self, today: int) -> None:
         """Open the buckets of the days, weeks and months that have begun, for all accounts at once."""
         self.today = today

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,27 +16,55 @@ from scoring.layout import (
     CONTACTS_TRACKED,
     DAYS,
     HELP_TRACKED,
+    HOT,
     MARKETING_TRACKED,
     SPONSORS_TRACKED,
 )
-from scoring.state import News, Store
+from scoring.state import News, Store, column_offset
 from scoring.tail import ROLES, ContactState, Tail
 from scoring.times import DAY, UNSET, Int64
 
 ENGAGED_IDS: Final = 64
 """Engagement events whose ids are remembered."""
 CONTACT_CHANNELS: Final = frozenset({"meeting", "email", "call"})
+_USUAL: Final = {"meeting": "two_way", "call": "two_way", "training": "two_way", "email": "outbound"}
+_SENIOR: Final = ("executive", "champion")
+_HOT8 = HOT.itemsize // 8
+_HOT4 = HOT.itemsize // 4
+_TWO_WAY = column_offset("two_way_ts", 8)
+_ACTIVE = column_offset("active", 8) + 2
+_LAST_ACTIVE = column_offset("last_active", 4) + 1
+
+
+class _Way(NamedTuple):
+    """What a channel used in a direction counts as."""
+
+    flag: int
+    ring: int
+    """Position in _RINGS, -1 for none."""
+    outbound: bool
+    reply: bool
+
+
+_RINGS: Final = ("outreach", "replies", "help", "marketing", "community")
 _FLAGS: Final = {
     "meeting": CONTACTS_TRACKED, "email": CONTACTS_TRACKED, "call": CONTACTS_TRACKED,
     "knowledge_base": HELP_TRACKED, "training": HELP_TRACKED, "marketing": MARKETING_TRACKED,
     "community": COMMUNITY_TRACKED,
 }  # fmt: skip
-_USUAL: Final = {"meeting": "two_way", "call": "two_way", "training": "two_way", "email": "outbound"}
-_RINGS: Final = {
-    "knowledge_base": "help",
-    "training": "help",
-    "marketing": "marketing",
-    "community": "community",
+_TOUCHED: Final = {"knowledge_base": 2, "training": 2, "marketing": 3, "community": 4}
+
+
+def _way(channel: str, direction: str) -> _Way:
+    outbound, contact = direction == "outbound", channel in CONTACT_CHANNELS
+    ring = (0 if outbound else 1) if contact else -1 if outbound else _TOUCHED[channel]
+    return _Way(_FLAGS[channel], ring, outbound, contact and not outbound)
+
+
+_WAYS: Final = {
+    (channel, told): _way(channel, told or _USUAL.get(channel, "inbound"))
+    for channel in _FLAGS
+    for told in (None, "inbound", "outbound", "two_way")
 }
 
 
@@ -45,43 +73,45 @@ def fold_engagement(store: Store, rows: Int64, events: Sequence[Any], times: Int
     new = np.ones(len(events), np.bool_)
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
-        pair = (event.event_id, ts // DAY)
-        if pair in tail.engaged:
+        pair, engaged = (event.event_id, ts // DAY), tail.engaged
+        if pair in engaged:
             new[i] = False
             continue
-        tail.engaged = [*tail.engaged, pair][-ENGAGED_IDS:]
+        engaged.append(pair)
+        if len(engaged) > ENGAGED_IDS:
+            del engaged[0]
+        _meet(store, row, tail, event, ts, replied=_WAYS[event.channel, event.direction].reply)
         direction = event.direction or _USUAL.get(event.channel, "inbound")
-        _count(store, row, event, direction, ts)
-        _meet(store, row, tail, event, ts, replied=_is_reply(event.channel, direction))
         what = f"{event.channel} {direction}" + (f" {event.role}" if event.role else "")
         keep_newest(tail.recent, (ts, event.event_id, what))
-    for row in set(rows[new].tolist()):
-        derive(store, row)
+    if not new.all():
+        events = [events[i] for i in np.flatnonzero(new).tolist()]
+    if events:
+        _count(store, rows[new], events, times[new])
+        _derive(store, sorted(set(rows[new].tolist())))
     return new
 
 
-def _is_reply(channel: str, direction: str) -> bool:
-    return channel in CONTACT_CHANNELS and direction != "outbound"
-
-
-def _count(store: Store, row: int, event: Engagement, direction: str, ts: int) -> None:
-    hot, day = store.hot, ts // DAY
-    senior = event.role in ("executive", "champion")
-    hot["flags"][row] |= _FLAGS[event.channel] | (SPONSORS_TRACKED if senior else 0)
-    if direction == "outbound":
-        if event.channel in CONTACT_CHANNELS:
-            store.count("outreach", row, day // 7, 1)
-        return
-    if day > store.day - DAYS:
-        hot["active"][row, 1, day % DAYS // 64] |= np.uint64(1 << day % 64)
-    hot["last_active"][row, 1] = max(int(hot["last_active"][row, 1]), day)
-    if event.channel not in CONTACT_CHANNELS:
-        store.count(_RINGS[event.channel], row, day // 7, 1)
-        return
-    hot["two_way_ts"][row] = max(int(hot["two_way_ts"][row]), ts)
-    store.count("replies", row, day // 7, 1)
-    if senior:
-        store.count("senior_replies", row, day // 7, 1)
+def _count(store: Store, rows: Int64, events: Sequence[Engagement], times: Int64) -> None:
+    """Flags, active days and rings of new events: sums and maxima, so the order does not matter."""
+    flag, ring, outbound, reply = map(
+        np.array, zip(*[_WAYS[e.channel, e.direction] for e in events], strict=True)
+    )
+    senior = np.array([e.role in _SENIOR for e in events])
+    np.bitwise_or.at(store.hot["flags"], rows, (flag | senior * SPONSORS_TRACKED).astype(np.uint16))
+    days = times // DAY
+    at = np.flatnonzero(~outbound & (days > store.day - DAYS))
+    bits = np.left_shift(np.uint64(1), (days[at] % 64).astype(np.uint64))
+    np.bitwise_or.at(store.hot8u, rows[at] * _HOT8 + _ACTIVE + days[at] % DAYS // 64, bits)
+    at = np.flatnonzero(~outbound)
+    np.maximum.at(store.hot4, rows[at] * _HOT4 + _LAST_ACTIVE, days[at].astype(np.int32))
+    at = np.flatnonzero(reply)
+    np.maximum.at(store.hot8, rows[at] * _HOT8 + _TWO_WAY, times[at])
+    for place in np.unique(ring[ring >= 0]).tolist():
+        at = np.flatnonzero(ring == place)
+        store.count_all(_RINGS[place], rows[at], days[at] // 7)
+    at = np.flatnonzero(reply & senior)
+    store.count_all("senior_replies", rows[at], days[at] // 7)
 
 
 def _meet(store: Store, row: int, tail: Tail, event: Engagement, ts: int, *, replied: bool) -> None:
@@ -106,13 +136,21 @@ def _meet(store: Store, row: int, tail: Tail, event: Engagement, ts: int, *, rep
 
 def derive(store: Store, row: int) -> None:
     """The columns that summarise the contacts of an account, and the day the next one is forgotten."""
-    contacts = store.tails[row].contacts.values()
-    hot = store.hot[row]
-    there = [c for c in contacts if not c.departed]
-    sponsors = [c for c in there if c.is_sponsor]
-    hot["sponsors"] = len(sponsors)
-    hot["sponsor_ts"] = max((c.reply for c in sponsors), default=UNSET)
-    newest = sorted((c.reply for c in there), reverse=True)[:CONTACTS]
-    hot["contact_ts"] = newest + [UNSET] * (CONTACTS - len(newest))
-    if contacts:
-        store.expect(row, min(c.seen for c in contacts))
+    _derive(store, [row])
+
+
+def _derive(store: Store, rows: Sequence[int]) -> None:
+    sponsors, newest, replies = [], [], []
+    for row in rows:
+        contacts = store.tails[row].contacts.values()
+        there = [c for c in contacts if not c.departed]
+        heard = [c.reply for c in there if c.is_sponsor]
+        sponsors.append(len(heard))
+        newest.append(max(heard, default=UNSET))
+        last = sorted([c.reply for c in there], reverse=True)[:CONTACTS]
+        replies.append(last + [UNSET] * (CONTACTS - len(last)))
+        if contacts:
+            store.expect(row, min([c.seen for c in contacts]))
+    store.hot["sponsors"][rows] = sponsors
+    store.hot["sponsor_ts"][rows] = newest
+    store.hot["contact_ts"][rows] = replies
