@@ -70,6 +70,7 @@ class _Run:
             scenario.grace,
             lambda _: lambda _: True,
             tick_log=self._log,
+            decoded_tails=0,  # every flush lets go of all tails: what was changed without being told is lost
         )
         self.told = Told(context, Partition(0, context))
 

@@ -124,7 +124,7 @@ def _context(told: Told, wrong: list[str]) -> Context:
             if known != line:
                 wrong.append(f"tick {line.as_of} of {line.account_id} was told twice, differently")
 
-    return make_context(MODEL, tick_ms=TICK, grace_ms=GRACE, tick_log=log)
+    return make_context(MODEL, tick_ms=TICK, grace_ms=GRACE, tick_log=log, decoded_tails=0)
 
 
 def _alerts_differ(wanted: Sequence[Alert], got: Sequence[Alert]) -> list[str]:
