@@ -34,6 +34,7 @@ _TIME_UNITS = np.array([36_000_000, HOUR, 600_000, 60_000, 10_000, 1000, 100, 10
 _MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
+@lru_cache(maxsize=8192)
 def parse(text: str) -> int:
     """One timestamp in milliseconds, sub-millisecond digits cut off.
 

@@ -83,10 +83,11 @@ def _summary(answers: dict[str, Answer] | None) -> tuple[int, int, int, int]:
     """Number, mean, newest time, trend."""
     if not answers:
         return 0, 0, UNSET, 0
-    in_order = sorted([(ts, who, score) for who, (ts, _, score) in answers.items()])
-    scores = [score for _, _, score in in_order]
-    trend = _trend(scores) if len(scores) >= TREND_ANSWERS else 0
-    return len(scores), sum(scores) // len(scores), in_order[-1][0], trend
+    times, _, scores = zip(*answers.values(), strict=True)
+    n, trend = len(scores), 0
+    if n >= TREND_ANSWERS:
+        trend = _trend([score for _, _, score in sorted(zip(times, answers, scores, strict=True))])
+    return n, sum(scores) // n, max(times), trend
 
 
 def _trend(scores: Sequence[int]) -> int:
