@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from typing import Any, Final
 
@@ -74,6 +75,10 @@ def main() -> None:
     Configuration: environment variables ACCOUNTPULSE_* or a TOML file named by ACCOUNTPULSE_CONFIG.
     Exit codes: 0 all is well, 1 something was found, 2 wrong usage, 3 environment (settings, Kafka, Redis).
     """
+    from streams.unknown_settings import warnings  # noqa: PLC0415 - not for --help
+
+    for line in warnings(os.environ):  # noqa: TID251 - names only
+        complain(line)
 
 
 def environment_fault(error: Exception) -> str | None:

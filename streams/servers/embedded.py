@@ -3,10 +3,11 @@
 It keeps everything in memory (about 5 MB a partition) and knows no CreateTopics, no compaction and no fencing
 of producer epochs: good for a demo and for injected faults, no proof of exactness. As a process of its own,
 
-    python -m streams.servers.embedded accountpulse.usage:4 ...
+    python -m streams.servers.embedded 1 accountpulse.usage:4 ...
 
-it prints its bootstrap address and then obeys lines on its input (`topic NAME PARTITIONS`, `down`, `up`,
-`rtt MILLISECONDS`) until that is closed.
+it runs that many brokers, prints their bootstrap addresses and then obeys lines on its input until that is closed:
+`topic NAME PARTITIONS`, `down`, `up`, `rtt MILLISECONDS`, `errors API-KEY CODE ...` (answers to the next requests),
+`leader TOPIC PARTITION BROKER`, `coordinator GROUP BROKER`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from typing import Any, Final, Self
 
 from streams.servers.process import ServerUnavailableError
 
-BROKER: Final = 1
 _SIGNATURES: Final[Mapping[str, tuple[Any, tuple[Any, ...]]]] = {
     "rd_kafka_conf_new": (ctypes.c_void_p, ()),
     "rd_kafka_conf_set": (
@@ -39,6 +39,18 @@ _SIGNATURES: Final[Mapping[str, tuple[Any, tuple[Any, ...]]]] = {
     "rd_kafka_mock_broker_set_down": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_int32)),
     "rd_kafka_mock_broker_set_up": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_int32)),
     "rd_kafka_mock_broker_set_rtt": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_int32, ctypes.c_int)),
+    "rd_kafka_mock_push_request_errors_array": (
+        None,
+        (ctypes.c_void_p, ctypes.c_int16, ctypes.c_size_t, ctypes.POINTER(ctypes.c_int)),
+    ),
+    "rd_kafka_mock_partition_set_leader": (
+        ctypes.c_int,
+        (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32),
+    ),
+    "rd_kafka_mock_coordinator_set": (
+        ctypes.c_int,
+        (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int32),
+    ),
 }
 
 
@@ -48,8 +60,9 @@ class EmbeddedKafka:
     `topics` maps names to partition counts. Calls return when the broker has done what they ask.
     """
 
-    def __init__(self, topics: Mapping[str, int] | None = None) -> None:
+    def __init__(self, topics: Mapping[str, int] | None = None, brokers: int = 1) -> None:
         self._topics = dict(topics or {})
+        self._brokers = brokers
         self._process: subprocess.Popen[str] | None = None
         self.bootstrap = ""
 
@@ -57,7 +70,7 @@ class EmbeddedKafka:
         """Start; `bootstrap` is known afterwards. Raises ServerUnavailableError naming what is missing."""
         words = [f"{name}:{partitions}" for name, partitions in self._topics.items()]
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "streams.servers.embedded", *words],
+            [sys.executable, "-m", "streams.servers.embedded", str(self._brokers), *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -80,6 +93,18 @@ class EmbeddedKafka:
     def round_trip(self, milliseconds: int) -> None:
         """Delay every answer."""
         self._ask(f"rtt {milliseconds}")
+
+    def fail(self, api_key: int, *codes: int) -> None:
+        """Answer the next requests of a kind with these error codes, one each."""
+        self._ask(f"errors {api_key} {' '.join(map(str, codes))}")
+
+    def lead(self, topic: str, partition: int, broker: int) -> None:
+        """Make a broker, counted from 1, the leader of a partition."""
+        self._ask(f"leader {topic} {partition} {broker}")
+
+    def coordinate(self, group: str, broker: int) -> None:
+        """Make a broker, counted from 1, the coordinator of a group."""
+        self._ask(f"coordinator {group} {broker}")
 
     def close(self) -> None:
         """End the broker; its data is gone."""
@@ -115,32 +140,42 @@ class EmbeddedKafka:
 class _MockCluster:
     """librdkafka's mock cluster through its C interface."""
 
-    def __init__(self) -> None:
+    def __init__(self, brokers: int) -> None:
         self._lib = _library()
+        self._ids = range(1, brokers + 1)
         reason = ctypes.create_string_buffer(512)
         config = self._lib.rd_kafka_conf_new()
         # this client is only the cluster's host: that it has no address itself is not worth a warning
         self._lib.rd_kafka_conf_set(config, b"log_level", b"4", reason, len(reason))
         handle = self._lib.rd_kafka_new(0, config, reason, len(reason))
-        self._cluster = handle and self._lib.rd_kafka_mock_cluster_new(handle, 1)
+        self._cluster = handle and self._lib.rd_kafka_mock_cluster_new(handle, brokers)
         if not self._cluster:
             raise ServerUnavailableError(f"librdkafka gave no mock cluster: {reason.value.decode()}")
-        self._lib.rd_kafka_mock_set_controller_id(self._cluster, BROKER)
+        self._lib.rd_kafka_mock_set_controller_id(self._cluster, self._ids[0])
 
     def bootstrap(self) -> str:
         return str(self._lib.rd_kafka_mock_cluster_bootstraps(self._cluster).decode())
 
     def obey(self, line: str) -> None:
         """Carry out one command line; raises ServerUnavailableError or ValueError."""
-        match line.split():
+        lib, cluster, words = self._lib, self._cluster, line.split()
+        match words:
             case ["topic", name, partitions] if int(partitions) > 0:
-                code = self._lib.rd_kafka_mock_topic_create(self._cluster, name.encode(), int(partitions), 1)
-            case ["down"]:
-                code = self._lib.rd_kafka_mock_broker_set_down(self._cluster, BROKER)
-            case ["up"]:
-                code = self._lib.rd_kafka_mock_broker_set_up(self._cluster, BROKER)
-            case ["rtt", milliseconds]:
-                code = self._lib.rd_kafka_mock_broker_set_rtt(self._cluster, BROKER, int(milliseconds))
+                code = lib.rd_kafka_mock_topic_create(cluster, name.encode(), int(partitions), len(self._ids))
+            case ["down"] | ["up"] | ["rtt", _]:
+                set_state = getattr(lib, f"rd_kafka_mock_broker_set_{words[0]}")
+                code = max(set_state(cluster, broker, *map(int, words[1:])) for broker in self._ids)
+            case ["errors", api_key, *codes] if codes:
+                lib.rd_kafka_mock_push_request_errors_array(
+                    cluster, int(api_key), len(codes), (ctypes.c_int * len(codes))(*map(int, codes))
+                )
+                code = 0
+            case ["leader", topic, partition, broker]:
+                code = lib.rd_kafka_mock_partition_set_leader(
+                    cluster, topic.encode(), int(partition), int(broker)
+                )
+            case ["coordinator", group, broker]:
+                code = lib.rd_kafka_mock_coordinator_set(cluster, b"group", group.encode(), int(broker))
             case _:
                 raise ServerUnavailableError(f"unknown command: {line.strip()}")
         if code:
@@ -170,10 +205,10 @@ def _reply(text: str) -> None:
     sys.stdout.flush()
 
 
-def main(topics: list[str]) -> int:
+def main(brokers: str, *topics: str) -> int:
     """Serve until the input is closed; each line of output is `ok ...` or `error ...`."""
     try:
-        cluster = _MockCluster()
+        cluster = _MockCluster(int(brokers))
         for topic in topics:
             cluster.obey("topic {} {}".format(*topic.rsplit(":", 1)))
         _reply(f"ok {cluster.bootstrap()}")
@@ -187,4 +222,4 @@ def main(topics: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))

@@ -85,21 +85,32 @@ class KafkaServer:
     Calls block; from a coroutine use `asyncio.to_thread`. Data and address survive `kill` and `restart`.
     """
 
-    def __init__(self, *, properties: Mapping[str, str] | None = None, heap_mb: int = 512) -> None:
-        """Choose ports and a data directory; `properties` add to, or replace, those of server.properties."""
-        self._port, self._controller = free_port(), free_port()
-        self.bootstrap = f"127.0.0.1:{self._port}"
+    def __init__(
+        self,
+        *,
+        properties: Mapping[str, str] | None = None,
+        heap_mb: int = 512,
+        cluster_id: str | None = None,
+    ) -> None:
+        """Choose ports and a data directory; `properties` add to, or replace, those of server.properties.
+
+        Nodes of one cluster need the same `cluster_id`, 22 characters of URL-safe base64.
+        """
+        self._port, controller = free_port(), free_port()
+        self.bootstrap, self.controller = f"127.0.0.1:{self._port}", f"127.0.0.1:{controller}"
+        self._cluster_id = cluster_id or new_cluster_id()
         self.directory = Path(tempfile.mkdtemp(prefix="accountpulse-kafka-"))
         self._heap_mb = heap_mb
-        self._properties = self._defaults() | dict(properties or {})
+        self.properties = self._defaults() | dict(properties or {})
+        """Written to server.properties at the first start."""
         self._process: ServerProcess | None = None
 
     def _defaults(self) -> dict[str, str]:
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
-            "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller}",
+            "controller.quorum.voters": f"1@{self.controller}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{self.controller}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
@@ -128,10 +139,16 @@ class KafkaServer:
     def _prepare(self) -> ServerProcess:
         java = java_command(self._heap_mb)
         config = self.directory / "server.properties"
-        config.write_text("".join(f"{name}={value}\n" for name, value in self._properties.items()), "utf-8")
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        config.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()), "utf-8")
         # `-t=`: an id may begin with a dash
-        format_data = [*java, "kafka.tools.StorageTool", "format", f"-t={cluster}", "-c", str(config)]
+        format_data = [
+            *java,
+            "kafka.tools.StorageTool",
+            "format",
+            f"-t={self._cluster_id}",
+            "-c",
+            str(config),
+        ]
         done = subprocess.run(format_data, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
         if done.returncode:
             raise ServerUnavailableError(
@@ -145,6 +162,11 @@ class KafkaServer:
         # a thread of its own, as the caller's may be running an event loop
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(asyncio.run, _has_broker(self.bootstrap)).result()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while the broker runs."""
+        return self._running().pid
 
     def stop(self, timeout: float = 15.0) -> None:
         """An orderly shutdown; killed if it takes more than `timeout` seconds."""
@@ -190,6 +212,11 @@ class KafkaServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def new_cluster_id() -> str:
+    """As Kafka wants it: 16 random bytes in URL-safe base64."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
 
 
 async def _has_broker(bootstrap: str) -> bool:

@@ -63,6 +63,11 @@ class ServerProcess:
         """Whether the process runs (or is frozen)."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int | None:
+        """Process id, None if it does not run."""
+        return self._process.pid if self._process is not None and self.alive else None
+
     def start(self, ready: Callable[[], bool], *, timeout: float) -> None:
         """Start and wait until `ready` answers yes, at most `timeout` seconds.
 

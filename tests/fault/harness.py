@@ -99,6 +99,10 @@ class FaultRun(WorkerGroup):
         found = [note for note in map(json.loads, lines) if note["event"] == event]
         return [note for note in found if child is None or note["pid"] == child.process.pid]
 
+    def errors(self, *apis: int) -> set[int]:
+        """Error codes that brokers answered workers with, to requests of these kinds, or of any."""
+        return {note["code"] for note in self.notes("error") if not apis or note["api"] in apis}
+
     @property
     def generations(self) -> int:
         """How many generations of the group were seen."""

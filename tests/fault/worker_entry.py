@@ -26,6 +26,7 @@ from typing import Any
 
 DIRECTORY = Path(os.environ["FAULT_DIRECTORY"])
 ARMED = set(os.environ.get("FAULT_PAUSE", "").split())
+OFFSET_FETCH = 9
 TERM_BYTES = 300
 """A batch that is longer holds more than the record that opens a term."""
 
@@ -39,7 +40,8 @@ def shift_clock(seconds: float) -> None:
 
 shift_clock(float(os.environ.get("FAULT_CLOCK", "0")))
 
-from prometheus_client import generate_latest  # noqa: E402 - the clock comes first
+from aiokafka.client import AIOKafkaClient  # noqa: E402 - the clock comes first
+from prometheus_client import generate_latest  # noqa: E402
 
 from streams import worker as role  # noqa: E402
 from streams.app import Worker, create_worker  # noqa: E402
@@ -97,6 +99,30 @@ def observe_writes() -> None:
         return last
 
     FencedWriter.write = observed  # type: ignore[method-assign]
+
+
+def observe_errors() -> None:
+    """Every error code that a broker answers with."""
+    send = AIOKafkaClient.send
+
+    async def sending(self: AIOKafkaClient, node: Any, request: Any, **options: Any) -> Any:
+        answer = await send(self, node, request, **options)
+        for code in set(error_codes(answer)):
+            note("error", api=answer.API_KEY, code=code)
+        return answer
+
+    AIOKafkaClient.send = sending
+
+
+def error_codes(answer: Any) -> Iterator[int]:
+    """Codes of the answer as a whole and of its partitions, which stand second in each."""
+    code = getattr(answer, "error_code", 0)
+    if code:
+        yield code
+    for topic in getattr(answer, "topics", ()):
+        if isinstance(topic, tuple) and len(topic) > 1 and isinstance(topic[1], list):
+            place = 3 if answer.API_KEY == OFFSET_FETCH else 1
+            yield from (each[place] for each in topic[1] if each[place])
 
 
 def observe_ownership() -> None:
@@ -182,6 +208,7 @@ def main() -> int:
     observe_writes()
     observe_ownership()
     observe_folding()
+    observe_errors()
     plant(os.environ.get("FAULT_BUG", ""))
     code = role.run(Settings(), create)
     for worker in made:

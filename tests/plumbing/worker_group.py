@@ -57,6 +57,7 @@ class WorkerGroup:
     directory: Path
     session: float = 6.0
     commit_interval: float = 0.3
+    replicas: int = 1
     children: list[Child] = field(default_factory=list)
     ends: Counter = field(default_factory=Counter)
     extra: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class WorkerGroup:
             kafka=Kafka(
                 bootstrap=self.bootstrap, group=f"{self.prefix}group", partitions=PARTITIONS,
                 session_timeout=self.session, heartbeat_interval=0.5, write_deadline=30.0,
+                replication_factor=self.replicas,
             ),
             engine=Engine(commit_interval=self.commit_interval, idle=0.3),
             probes=Probes(host="127.0.0.1", port=0),
