@@ -9,8 +9,11 @@ from msgspec import Struct
 from scoring.layout import DIMENSIONS, MISSING
 from scoring.state import Store
 from scoring.tail import Tail
+from scoring.tails import Glance
 
 Cause = Literal["event", "clock", "evidence_missing", "evidence_returned", "reweighted"]
+_TOLD: Final = ("event", "evidence_returned")
+"""Causes behind which events stand."""
 _EVIDENCE: Final = {
     "support": ("ticket ",),
     "invoice_history": ("invoice ",),
@@ -36,38 +39,44 @@ class Driver(Struct, frozen=True, omit_defaults=True):
     what: list[str] = []
 
 
-def drivers(store: Store, row: int) -> list[Driver]:
+def drivers(store: Store, row: int, tail: Tail | Glance) -> list[Driver]:
     """The parts of the change since the last publication, largest first. Empty for a first publication."""
-    hot = store.hot
-    if hot["pub_score"][row] == MISSING or hot["score"][row] == MISSING:
+    hot = store.hot[row]
+    if hot["pub_score"] == MISSING or hot["score"] == MISSING:
         return []
-    new, old = hot["contribution"][row].tolist(), hot["pub_contribution"][row].tolist()
-    by_events = hot["event_part"][row].tolist()
+    new, old = hot["contribution"].tolist(), hot["pub_contribution"].tolist()
+    by_events = hot["event_part"].tolist()
     reweighted = any((n == MISSING) != (o == MISSING) for n, o in zip(new, old, strict=True))
     parts: list[Driver] = []
-    for slot, name in enumerate(DIMENSIONS):
-        change = max(new[slot], 0) - max(old[slot], 0)
-        if new[slot] != MISSING and old[slot] == MISSING:
-            parts.append(_by_event(store, row, name, "evidence_returned", change))
-        elif new[slot] == MISSING and old[slot] != MISSING:
-            parts.append(Driver(name, "evidence_missing", change))
-        elif reweighted:
-            parts.append(Driver(name, "reweighted", change))
-        else:
-            parts.append(_by_event(store, row, name, "event", by_events[slot]))
-            parts.append(Driver(name, "clock", change - by_events[slot]))
-    return sorted((p for p in parts if p.points), key=lambda p: (-abs(p.points), p.dimension, p.cause))
+    for name, n, o, by_event in zip(DIMENSIONS, new, old, by_events, strict=True):
+        if n == o and not by_event:
+            continue  # most of them
+        for cause, points in _causes(n, o, by_event, reweighted=reweighted):
+            if points:
+                known = _evidence(store, row, tail, name) if cause in _TOLD else ([], [])
+                parts.append(Driver(name, cause, points, *known))
+    return sorted(parts, key=lambda p: (-abs(p.points), p.dimension, p.cause))
 
 
-def _by_event(store: Store, row: int, dimension: str, cause: Cause, points: int) -> Driver:
-    return Driver(dimension, cause, points, *evidence_of(store, row, dimension))
+def _causes(new: int, old: int, by_event: int, *, reweighted: bool) -> tuple[tuple[Cause, int], ...]:
+    change = max(new, 0) - max(old, 0)
+    if new != MISSING and old == MISSING:
+        return (("evidence_returned", change),)
+    if new == MISSING and old != MISSING:
+        return (("evidence_missing", change),)
+    if reweighted:
+        return (("reweighted", change),)
+    return ("event", by_event), ("clock", change - by_event)
 
 
 def evidence_of(store: Store, row: int, dimension: str) -> tuple[list[str], list[str]]:
     """The newest events behind a dimension, three at most: their ids, and what they were."""
+    return _evidence(store, row, store.tails.glance(row), dimension)
+
+
+def _evidence(store: Store, row: int, tail: Tail | Glance, dimension: str) -> tuple[list[str], list[str]]:
     if dimension == "product_usage":
         newest = store.last_usage[row]
         return ([newest], ["usage"]) if newest else ([], [])
-    tail = store.tails.get(row, Tail())
     notable = [(i, w) for _, i, w in reversed(tail.recent) if w.startswith(_EVIDENCE[dimension])][:3]
     return [i for i, _ in notable], [w for _, w in notable]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from scoring.bands import ceiling_facts, velocity
 from scoring.drivers import Driver, drivers
@@ -16,9 +16,9 @@ from scoring.layout import BANDS, DIMENSIONS, ENDED, MISSING, SEEN, TIERS
 from scoring.model import Model
 from scoring.state import Store
 from scoring.tail import Tail
+from scoring.tails import Glance
 from scoring.times import DAY, UNSET, Int64, iso
 
-_EMPTY = Tail()
 _FAR: Final = 180 * DAY
 """Further away than this a deadline presses nobody."""
 
@@ -81,7 +81,7 @@ def band_name(code: int, *, ended: bool = False) -> str:
     return "ended" if ended else BANDS[code]
 
 
-def attributes(tail: Tail) -> dict[str, Any]:
+def attributes(tail: Tail | Glance) -> dict[str, Any]:
     """Known attributes by name, newest values."""
     return {name: value for name, (_, value) in sorted(tail.attributes.items())}
 
@@ -94,50 +94,88 @@ def score_records(
     Nothing is written to the columns.
     """
     week, month = (velocity(store, rows, f.today * DAY, e.score, days) for days in (7, 28))
-    signals = {name: values.tolist() for name, values in e.signals.items()}
-    mrr = f.mrr.tolist()
+    dimensions, mrr, now = _Dimensions(e, at, scorer.model), f.mrr.tolist(), f.at.tolist()
+    of = _Batch(store, store.hot[rows[at]], scorer)
+    score, coverage, tier = e.score.tolist(), e.coverage.tolist(), e.tier.tolist()
     return [
-        _record(store, int(rows[i]), i, int(f.at[i]), scorer, e, signals, mrr[i], (week[i], month[i]))
-        for i in at.tolist()
-    ]
+        of.record(
+            int(rows[i]), j, now[i], score[i], coverage[i] / 1000, TIERS[tier[i]], mrr[i],
+            (week[i], month[i]), dimensions,
+        )
+        for j, i in enumerate(at.tolist())
+    ]  # fmt: skip
 
 
-def _record(
-    store: Store, row: int, i: int, now: int, scorer: Scorer, e: Evaluation, signals: dict[str, list[int]], mrr: int,
-    velocities: tuple[int | None, int | None],
-) -> ScoreRecord:  # fmt: skip
-    hot = store.hot[row]
-    ended = bool(hot["flags"] & ENDED)
-    score = MISSING if ended else int(e.score[i])
-    known_mrr = None if mrr == MISSING else mrr
-    at_risk = None if known_mrr is None or score == MISSING else known_mrr * (100_000 - score) // 100_000
-    return ScoreRecord(
-        account_id=store.names[row],
-        as_of=iso(now),
-        score=None if score == MISSING else score / 1000,
-        band=band_name(int(hot["band"]), ended=ended),
-        model=scorer.hash,
-        version=int(hot["version"]),
-        coverage=int(e.coverage[i]) / 1000,
-        tier=TIERS[int(e.tier[i])],
-        previous_band=None if hot["band_since"] == UNSET else BANDS[int(hot["previous_band"])],
-        since=None if hot["band_since"] == UNSET else iso(int(hot["band_since"])),
-        ceilings=[] if ended else ceiling_facts(hot, now, scorer.model.ceilings),
-        velocity_7d=None if velocities[0] is None else velocities[0] / 100,
-        velocity_28d=None if velocities[1] is None else velocities[1] / 100,
-        dimensions={} if ended else _dimensions(e, i, signals, scorer.model),
-        drivers=[] if ended else drivers(store, row),
-        ended=ended,
-        mrr=known_mrr,
-        mrr_at_risk=at_risk,
-        mrr_at_risk_basis=None if at_risk is None else "uncalibrated: mrr * (1 - score / 100)",
-        **({} if ended else _deadline(int(hot["renewal"]), int(hot["deadline"]), now)),
-        override=_override(store.tails.get(row, _EMPTY), now),
-        attributes=attributes(store.tails.get(row, _EMPTY)),
-        last_seen={
-            n: iso(int(ts)) for n, ts in zip(SEEN, hot["last_seen"].tolist(), strict=False) if ts != UNSET
-        },
-    )
+class _Batch:
+    """The columns of the accounts of some records as plain lists: a field of one row costs as much as of a hundred."""
+
+    def __init__(self, store: Store, hot: NDArray[Any], scorer: Scorer) -> None:
+        self._store, self._hot, self._scorer = store, hot, scorer
+        self._ended = (hot["flags"] & ENDED != 0).tolist()
+        names = ("band", "version", "previous_band", "band_since", "renewal", "deadline", "last_seen")
+        self._columns = {name: hot[name].tolist() for name in names}
+
+    def record(
+        self, row: int, j: int, now: int, score: int, coverage: float, tier: str, mrr: int,
+        velocities: tuple[int | None, int | None], dimensions: _Dimensions,
+    ) -> ScoreRecord:  # fmt: skip
+        """The record of the account that is number `j` of these."""
+        store, model = self._store, self._scorer.model
+        band, version, previous, since, renewal, deadline, seen = (c[j] for c in self._columns.values())
+        ended, tail = self._ended[j], store.tails.glance(row)
+        score = MISSING if ended else score
+        known_mrr = None if mrr == MISSING else mrr
+        at_risk = None if known_mrr is None or score == MISSING else known_mrr * (100_000 - score) // 100_000
+        return ScoreRecord(
+            account_id=store.names[row],
+            as_of=iso(now),
+            score=None if score == MISSING else score / 1000,
+            band=band_name(band, ended=ended),
+            model=self._scorer.hash,
+            version=version,
+            coverage=coverage,
+            tier=tier,
+            previous_band=None if since == UNSET else BANDS[previous],
+            since=None if since == UNSET else iso(since),
+            ceilings=[] if ended else ceiling_facts(self._hot[j], now, model.ceilings),
+            velocity_7d=None if velocities[0] is None else velocities[0] / 100,
+            velocity_28d=None if velocities[1] is None else velocities[1] / 100,
+            dimensions={} if ended else dimensions.of(j),
+            drivers=[] if ended else drivers(store, row, tail),
+            ended=ended,
+            mrr=known_mrr,
+            mrr_at_risk=at_risk,
+            mrr_at_risk_basis=None if at_risk is None else "uncalibrated: mrr * (1 - score / 100)",
+            **({} if ended else _deadline(renewal, deadline, now)),
+            override=_override(tail, now),
+            attributes=attributes(tail),
+            last_seen={name: iso(ts) for name, ts in zip(SEEN, seen, strict=False) if ts != UNSET},
+        )
+
+
+class _Dimensions:
+    """What the records say of the dimensions of the accounts `at` of an evaluation."""
+
+    def __init__(self, e: Evaluation, at: Int64, model: Model) -> None:
+        self._sub, self._weight = e.sub[:, at].T.tolist(), e.weight[:, at].T.tolist()
+        self._contribution = e.contribution[:, at].T.tolist()
+        self._signals = [
+            [(s, e.signals[s][at].tolist()) for s in model.dimensions[name].signals] if name in model.dimensions else []
+            for name in DIMENSIONS
+        ]  # fmt: skip
+
+    def of(self, j: int) -> dict[str, DimensionScore]:
+        """Those with a score, by name."""
+        parts = zip(
+            DIMENSIONS, self._sub[j], self._weight[j], self._contribution[j], self._signals, strict=True
+        )
+        return {
+            name: DimensionScore(
+                sub / 1000, weight, points / 1000, {s: v / 1000 for s, values in signals if (v := values[j]) != MISSING}
+            )
+            for name, sub, weight, points, signals in parts
+            if sub != MISSING
+        }  # fmt: skip
 
 
 def _deadline(renewal: int, deadline: int, now: int) -> dict[str, Any]:
@@ -148,23 +186,8 @@ def _deadline(renewal: int, deadline: int, now: int) -> dict[str, Any]:
     return {"deadline": iso(deadline), "urgency": (1000 + 1000 * near // _FAR) / 1000}
 
 
-def _override(tail: Tail, now: int) -> OverrideRecord | None:
+def _override(tail: Tail | Glance, now: int) -> OverrideRecord | None:
     told = tail.override
     if told is None or told.value is None or told.expires <= now:
         return None
     return OverrideRecord(told.value / 1000, told.reason, told.author, iso(told.expires))
-
-
-def _dimensions(
-    e: Evaluation, i: int, signals: dict[str, list[int]], model: Model
-) -> dict[str, DimensionScore]:
-    out = {}
-    for slot in np.flatnonzero(e.sub[:, i] != MISSING).tolist():
-        name = DIMENSIONS[slot]
-        members = {
-            s: signals[s][i] / 1000 for s in model.dimensions[name].signals if signals[s][i] != MISSING
-        }
-        out[name] = DimensionScore(
-            int(e.sub[slot, i]) / 1000, int(e.weight[slot, i]), int(e.contribution[slot, i]) / 1000, members
-        )
-    return out

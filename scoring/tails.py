@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from scoring.tail import Tail, decode_tail, encode_tail
+import msgspec
+
+from scoring.tail import OverrideState, Tail, decode_tail, encode_tail
 from scoring.times import DAY
 
 TOLD: Final = 1
@@ -31,6 +33,29 @@ class Packed(NamedTuple):
 
 
 NOTHING: Final = Packed(b"", TOLD)
+_SKIPPED: Final = msgspec.Raw(b"")
+
+
+class Glance(msgspec.Struct, array_like=True):
+    """What a score record shows of a tail: the same bytes at a third of the price, as the rest is passed over."""
+
+    tickets: msgspec.Raw = _SKIPPED
+    invoices: msgspec.Raw = _SKIPPED
+    surveys: msgspec.Raw = _SKIPPED
+    attributes: dict[str, tuple[int, Any]] = {}
+    mrr_months: msgspec.Raw = _SKIPPED
+    levels: msgspec.Raw = _SKIPPED
+    facts: msgspec.Raw = _SKIPPED
+    held: msgspec.Raw = _SKIPPED
+    recent: list[tuple[int, str, str]] = []
+    contacts: msgspec.Raw = _SKIPPED
+    engaged: msgspec.Raw = _SKIPPED
+    registers: msgspec.Raw = _SKIPPED
+    override: OverrideState | None = None
+
+
+_glance: Final = msgspec.msgpack.Decoder(Glance).decode
+_BLANK: Final = Tail()
 
 
 class Tails:
@@ -54,6 +79,14 @@ class Tails:
         if row not in self:
             return default
         return self[row]
+
+    def glance(self, row: int) -> Tail | Glance:
+        """Attributes, notable events and override of a row, to read; an encoded tail stays so."""
+        tail = self._decoded.get(row)
+        if tail is not None:
+            return tail
+        packed = self._packed.get(row, NOTHING)
+        return _glance(packed.data) if packed.data else _BLANK
 
     def __getitem__(self, row: int) -> Tail:
         tail = self._decoded.get(row)

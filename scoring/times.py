@@ -149,5 +149,13 @@ def month_of(ms: int) -> int:
 
 def iso(ms: int) -> str:
     """A time as RFC 3339 in UTC, milliseconds only where they are not zero."""
-    moment = _EPOCH + timedelta(milliseconds=ms)
-    return moment.isoformat(timespec="milliseconds" if ms % 1000 else "seconds").replace("+00:00", "Z")
+    seconds, fraction = divmod(ms, 1000)
+    minute, second = divmod(seconds, 60)
+    return (
+        f"{_minute(minute)}:{second:02d}.{fraction:03d}Z" if fraction else f"{_minute(minute)}:{second:02d}Z"
+    )
+
+
+@lru_cache(maxsize=16_384)
+def _minute(minute: int) -> str:
+    return (_EPOCH + timedelta(minutes=minute)).isoformat(timespec="minutes")[:16]

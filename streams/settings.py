@@ -273,6 +273,11 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, *([_toml(settings_cls, Path(path))] if path else []))
 
 
+def environment_names() -> list[str]:
+    """Names, without values, of the variables that begin as settings do."""
+    return [name for name in os.environ if name.startswith(PREFIX)]  # noqa: TID251 - this is the place that reads it
+
+
 def _toml(settings_cls: type[BaseSettings], path: Path) -> TomlConfigSettingsSource:
     """The settings of a file. Raises UnusableFileError; pydantic takes a file that is not there for an empty one."""
     if not path.is_file():

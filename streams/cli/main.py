@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import sys
 from typing import Any, Final
 
@@ -75,9 +74,10 @@ def main() -> None:
     Configuration: environment variables ACCOUNTPULSE_* or a TOML file named by ACCOUNTPULSE_CONFIG.
     Exit codes: 0 all is well, 1 something was found, 2 wrong usage, 3 environment (settings, Kafka, Redis).
     """
-    from streams.unknown_settings import warnings  # noqa: PLC0415 - not for --help
+    from streams.settings import environment_names  # noqa: PLC0415 - not for --help
+    from streams.unknown_settings import warnings  # noqa: PLC0415
 
-    for line in warnings(os.environ):  # noqa: TID251 - names only
+    for line in warnings(environment_names()):
         complain(line)
 
 

@@ -9,7 +9,7 @@ from msgspec import convert, to_builtins
 
 from alerts.machine import Code
 from alerts.rules.base import EMPTY
-from scoring.tail import FactState, Held, LevelState, Tail, encode_tail
+from scoring.tail import FactState, Held, LevelState, OverrideState, Tail, encode_tail
 from scoring.tails import ALERTS, HELD, TOLD, Packed, Tails
 from scoring.times import DAY
 
@@ -91,3 +91,25 @@ def test_what_changed_is_always_looked_into():
     assert not list(tails.holding(HELD))
     tails.change(0).held = WAITS.held
     assert [row for row, _ in tails.holding(HELD)] == [0]
+
+
+def test_a_glance_sees_what_the_tail_holds():
+    """Attributes, notable events and override of an encoded tail are those of the tail, and it stays encoded."""
+    told = Tail(
+        attributes={"plan": (NOW, "team"), "mrr": (NOW, 5)},
+        recent=[(NOW, "e-1", "ticket T-1 opened")],
+        engaged=[("e-2", 7)],
+        facts={"complaint": {"T-1": FactState(NOW, NOW, firing=True)}},
+        override=OverrideState(NOW, 5_000, "why", "who", NOW + DAY),
+    )
+    tails = Tails()
+    tails[0] = copy(told)
+    tails.pack(0, NOW)
+    tails.most_decoded = 0
+    tails.shrink()
+    seen = tails.glance(0)
+    assert not isinstance(seen, Tail)
+    assert (seen.attributes, seen.recent, seen.override) == (told.attributes, told.recent, told.override)
+    assert tails.glance(1).attributes == {}
+    assert tails[0] == told
+    assert tails.glance(0) is tails[0]
