@@ -28,6 +28,7 @@ from streams.intake import Intake
 from streams.kafka_clients import client_arguments, committed_offsets
 from streams.metrics import Totals, WorkerCollector
 from streams.probes import Readiness
+from streams.scoring_pace import Pace
 from streams.settings import Kafka, Settings
 from streams.table import BlockSchema, Partition, StateTable
 from streams.transport import Consumer, Transport
@@ -35,8 +36,6 @@ from streams.transport import Consumer, Transport
 _BATCH_BYTES: Final = 900_000
 _HOUSEKEEPING_S: Final = 0.05
 _YOUNG_COMMITS: Final = 10
-_SCORING_PAUSE: Final = 8
-"""Between two publications of scores at least so many times what the first one took."""
 _SESSIONS_FENCED: Final = 3
 _DEADLINES_UNSETTLED: Final = 3
 
@@ -266,14 +265,12 @@ class Worker:
             self.fail(StuckError(f"a rebalance is not over after {limit:.0f} s"))
 
     async def _publish_scores(self) -> None:
-        """Every `score_interval`; less often when much moves: scoring an account again costs as much as an event."""
-        pause = interval = self.settings.engine.score_interval
+        pace, pause = Pace(self.settings.engine.score_interval), self.settings.engine.score_interval
         while True:
             await asyncio.sleep(pause)
-            began = time.monotonic()
             if any(state.scores_pending for state in self.table.live().values()):
                 await self.flush.publish_scores()
-            pause = max(interval, _SCORING_PAUSE * (time.monotonic() - began))
+            pause = pace.pause(self.flush.scoring_s, left=self.flush.scores_left)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

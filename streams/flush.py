@@ -30,6 +30,8 @@ from streams.intake import Intake, TimeShare
 from streams.table import Fail, Partition, StateTable
 
 _RENEWAL_S: Final = 3600.0
+_SCORING_S: Final = 0.05
+"""Time that one flush spends on scores; those it does not get to come first in the next one."""
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +105,11 @@ class Flush:
         self.durations = Durations()
         """Of the flushes that went through."""
         self.fenced = 0
+        self.scoring_s = 0.0
+        """Seconds spent on scores since the start."""
+        self.scores_left = False
+        """Whether the last publication ended before everybody was looked at."""
+        self._turn = 0
 
     async def commit(self, *, last: bool = False) -> bool:
         """Flush everything and commit the offsets; False if that was not possible (and says so by `fail`).
@@ -157,9 +164,9 @@ class Flush:
             self._rejoin()
 
     async def _commit(self, cut: _Cut) -> None:
-        share = TimeShare()
-        for number, state in self._table.live().items():
-            await self._encode(cut, number, state, share)
+        share, enough = TimeShare(), self.scoring_s + _SCORING_S
+        for number, state in self._in_turn():
+            await self._encode(cut, number, state, share, enough)
         self._refuse_after_failure()
         await self._writer.write(cut.told)
         self._table.written(await self._writer.write(cut.rows))
@@ -174,7 +181,16 @@ class Flush:
     def _is_current(self, cut: _Cut, number: int) -> bool:
         return self._table.states.get(number) is cut.states[number]
 
-    async def _encode(self, cut: _Cut, number: int, state: Partition, share: TimeShare) -> None:
+    def _in_turn(self) -> list[tuple[int, Partition]]:
+        """The live partitions, each time another one first: time for scores may not last for all of them."""
+        live = sorted(self._table.live().items())
+        self._turn += 1
+        first = self._turn % max(len(live), 1)
+        return live[first:] + live[:first]
+
+    async def _encode(
+        self, cut: _Cut, number: int, state: Partition, share: TimeShare, enough: float
+    ) -> None:
         positions = {
             TP(self._inputs[source], number): OffsetAndMetadata(offset, metadata)
             for source, (offset, metadata) in state.positions().items()
@@ -186,7 +202,7 @@ class Flush:
         cut.offsets |= positions
         if not pending:
             return
-        await self._encode_scores(cut.told, number, state, share)
+        await self._encode_scores(cut.told, number, state, share, enough)
         rows = TP(self._outputs.state, number)
         for block in state.row_blocks():
             cut.rows.put(rows, block, self._clock())
@@ -194,18 +210,28 @@ class Flush:
         cut.told.put(TP(self._outputs.alerts, number), state.drain_alerts(), self._clock())
         cut.told.put(TP(self._outputs.dead_letters, number), state.drain_dead_letters(), self._clock())
 
-    async def _encode_scores(self, box: Outbox, number: int, state: Partition, share: TimeShare) -> None:
-        tp = TP(self._outputs.scores, number)
-        for block in state.score_blocks():
+    async def _encode_scores(
+        self, box: Outbox, number: int, state: Partition, share: TimeShare, enough: float
+    ) -> None:
+        """Scores, until `scoring_s` has reached `enough`: what is left stays marked, in the rows, too."""
+        tp, blocks = TP(self._outputs.scores, number), state.score_blocks()
+        while self.scoring_s < enough:
+            began = time.monotonic()
+            block = next(blocks, None)
+            if block is None:
+                return
             box.put(tp, block, self._clock())
+            self.scoring_s += time.monotonic() - began
             await share.pause()
+        self.scores_left = True
 
     async def _publish_scores(self, cut: _Cut) -> None:
-        share = TimeShare()
-        for number, state in self._table.live().items():
+        share, enough = TimeShare(), self.scoring_s + _SCORING_S
+        self.scores_left = False
+        for number, state in self._in_turn():
             if state.scores_pending:
                 cut.states[number] = state
-                await self._encode_scores(cut.told, number, state, share)
+                await self._encode_scores(cut.told, number, state, share, enough)
         self._refuse_after_failure()
         await self._writer.write(cut.told)
 

@@ -55,6 +55,7 @@ class Partition:
         self._due: list[tuple[int, int]] = []
         self._dead: list[tuple[bytes | None, bytes]] = []
         self._ticking = False
+        self._look_from = 0
 
     # -- recovery -------------------------------------------------------------------------------------------------
 
@@ -266,14 +267,20 @@ class Partition:
         }
 
     def score_blocks(self) -> Iterator[list[tuple[bytes, bytes]]]:
-        """Encoded `scores` records of the accounts whose score moved; marks them published."""
+        """Encoded `scores` records of the accounts whose score moved; marks them published.
+
+        The caller may stop at any block: the next call begins behind it, so that everybody has a turn.
+        """
         if not self.scores_pending:
             return
         rows = np.flatnonzero(self.store.mark[: self.store.n] & LOOK)
+        rows = np.roll(rows, -int(np.searchsorted(rows, self._look_from)))
         for start in range(0, len(rows), _BLOCK):
             if self._ticking:  # the rest is looked at after the tick
                 return
-            records = publish(self.store, rows[start : start + _BLOCK], self.context.scorer, self.as_of)
+            some = rows[start : start + _BLOCK]
+            self._look_from = int(some[-1]) + 1
+            records = publish(self.store, np.sort(some), self.context.scorer, self.as_of)
             self.context.totals.published += len(records)
             yield [(r.account_id.encode(), encode_score(r)) for r in records]
 

@@ -205,3 +205,16 @@ def test_what_travels_with_a_commit_stays_small():
         for _ in partition.advance(START + n * DAY, frozenset(range(1, 6))):
             pass
     assert max(len(metadata) for _, metadata in partition.positions().values()) < 300
+
+
+def test_scores_in_turn():
+    """Whoever publishes a block at a time reaches every account, though each day moves the scores of all."""
+    names = [f"a-{n}" for n in range(1200)]
+    partition, seen = Partition(0, context()), set()
+    feed(partition, [event("usage", START + HOUR, who, quantity=5) for who in names])
+    for day in (1, 2, 3):
+        settle(partition, START + day * DAY + 1)
+        block = next(partition.score_blocks())
+        assert len(block) < len(names)
+        seen |= {key.decode() for key, _ in block}
+    assert seen == set(names)
