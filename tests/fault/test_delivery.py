@@ -62,18 +62,22 @@ class Inbox:
             yield
         finally:
             server.close()
-            await self._state.close()
+            for task, writer in self._state.connections.items():
+                writer.transport.abort()  # whoever hangs would not answer a farewell either
+                task.cancel()
+            await asyncio.gather(*self._state.connections, return_exceptions=True)
             self._state.connections.clear()
 
 
 def certificate(directory: Path, name: str) -> Path:
     """A certificate nobody but itself vouches for, in one file with its key."""
     path = directory / f"{name}.pem"
-    subprocess.run(
+    done = subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
          "-keyout", "-", "-out", "-", "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"],
-        check=True, stdout=path.open("wb"), stderr=subprocess.DEVNULL,
+        check=True, capture_output=True,
     )  # fmt: skip
+    path.write_bytes(done.stdout)
     return path
 
 

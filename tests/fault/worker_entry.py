@@ -202,7 +202,9 @@ def main() -> int:
     def create(settings: Settings) -> Worker:
         worker = create_worker(settings)
         made.append(worker)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, show_live, worker)
+        loop = asyncio.get_running_loop()
+        # not the loop's own way: the role takes the descriptor that it would be woken up by
+        signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(show_live, worker))
         return worker
 
     observe_writes()
