@@ -28,12 +28,12 @@ from tests.plumbing.worker_group import PARTITIONS
 
 pytestmark = pytest.mark.timeout(420)
 
-PRODUCE, FETCH, COMMIT, COMMITTED, COORDINATOR, JOIN, HEARTBEAT, SYNC, EPOCH = 0, 1, 8, 9, 10, 11, 12, 14, 22
+PRODUCE, FETCH, COMMIT, COMMITTED, COORDINATOR, HEARTBEAT, EPOCH = 0, 1, 8, 9, 10, 12, 22
 ANSWERS = {
     "writes": {PRODUCE: (5, 6, 7, 19, 20)},
     "reads": {FETCH: (6, 5, 9)},
     "commits": {COMMIT: (14, 15, 16, 7), COMMITTED: (14, 16)},
-    "group": {HEARTBEAT: (25, 27, 15, 16), JOIN: (15, 16), SYNC: (27,)},
+    "heartbeats": {HEARTBEAT: (15, 16)},
     "takeover": {EPOCH: (14, 15, 16), COORDINATOR: (15,), COMMITTED: (14,)},
 }
 """Error codes of the protocol by kind of request: no leader, time-outs, missing replicas, coordinators that moved or load."""
