@@ -26,4 +26,6 @@ class Pace:
         spent, passed = scoring_s - self._scoring, max(wall - self._wall, 1e-6)
         others = min(max((cpu - self._cpu - spent) / passed, 0.0), 1.0)
         self._cpu, self._wall, self._scoring = cpu, wall, scoring_s
-        return max(0.0 if left else self._interval, _OTHERS_FIRST * spent * others)
+        # where nothing could be published, as in a rebalance, what is left is no reason to hurry
+        shortest = 0.0 if left and spent > 0 else self._interval
+        return max(shortest, _OTHERS_FIRST * spent * others)
