@@ -167,9 +167,9 @@ def guarded():
     server, address = KafkaServer(), f"127.0.0.1:{free_port()}"
     login = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_ann="s3cret";'
     for name in ("listeners", "advertised.listeners"):
-        server._properties[name] += f",GUARDED://{address}"
-    server._properties["listener.security.protocol.map"] += ",GUARDED:SASL_PLAINTEXT"
-    server._properties |= {
+        server.properties[name] += f",GUARDED://{address}"
+    server.properties["listener.security.protocol.map"] += ",GUARDED:SASL_PLAINTEXT"
+    server.properties |= {
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN",
         "listener.name.guarded.plain.sasl.jaas.config": login,
