@@ -100,23 +100,10 @@ class Store:
     def row(self, key: bytes) -> int:
         """The row of an account, made when it is new."""
         row = self.index.get(key)
-        return self.add(key) if row is None else row
-
-    def add(self, key: bytes) -> int:
-        """A blank row for a new account."""
-        row = self.n
-        if row == len(self.hot):
-            self._grow()
-        self.hot[row] = _BLANK
-        self.hot["day"][row] = self.day
-        self.n = row + 1
-        self.index[key] = row
-        self.keys.append(key)
-        self.names.append(key.decode())
-        return row
+        return self.rows([key])[0] if row is None else row
 
     def rows(self, keys: Sequence[bytes]) -> list[int]:
-        """The rows of different accounts, made when they are new."""
+        """The rows of different accounts, made when they are new and blank then."""
         new = [key for key in keys if key not in self.index]
         first, end = self.n, self.n + len(new)
         while end > len(self.hot):

@@ -110,7 +110,7 @@ class Tails:
         """Put back what was encoded; without TOLD it is decoded to see what it holds."""
         self._decoded.pop(row, None)
         if not packed.bits & TOLD:
-            tail = decode_tail(packed.data)
+            tail = self._decoded[row] = decode_tail(packed.data)
             packed = Packed(packed.data, _bits(tail, 0))
         self._packed[row] = packed
 

@@ -270,7 +270,7 @@ class Worker:
             await asyncio.sleep(pause)
             if any(state.scores_pending for state in self.table.live().values()):
                 await self.flush.publish_scores()
-            pause = pace.pause(self.flush.scoring_s, left=self.flush.scores_left)
+            pause = pace.pause(self.flush.scoring_s)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

@@ -27,11 +27,10 @@ from streams.clock import Clock
 from streams.durations import Durations
 from streams.fence import FencedError, FencedWriter, Outbox
 from streams.intake import Intake, TimeShare
+from streams.scoring_pace import SCORING_S
 from streams.table import Fail, Partition, StateTable
 
 _RENEWAL_S: Final = 3600.0
-_SCORING_S: Final = 0.05
-"""Time that one flush spends on scores; those it does not get to come first in the next one."""
 
 log = structlog.get_logger(__name__)
 
@@ -107,8 +106,6 @@ class Flush:
         self.fenced = 0
         self.scoring_s = 0.0
         """Seconds spent on scores since the start."""
-        self.scores_left = False
-        """Whether the last publication ended before everybody was looked at."""
         self._turn = 0
 
     async def commit(self, *, last: bool = False) -> bool:
@@ -164,7 +161,7 @@ class Flush:
             self._rejoin()
 
     async def _commit(self, cut: _Cut) -> None:
-        share, enough = TimeShare(), self.scoring_s + _SCORING_S
+        share, enough = TimeShare(), self.scoring_s + SCORING_S
         for number, state in self._in_turn():
             await self._encode(cut, number, state, share, enough)
         self._refuse_after_failure()
@@ -223,11 +220,9 @@ class Flush:
             box.put(tp, block, self._clock())
             self.scoring_s += time.monotonic() - began
             await share.pause()
-        self.scores_left = True
 
     async def _publish_scores(self, cut: _Cut) -> None:
-        share, enough = TimeShare(), self.scoring_s + _SCORING_S
-        self.scores_left = False
+        share, enough = TimeShare(), self.scoring_s + SCORING_S
         for number, state in self._in_turn():
             if state.scores_pending:
                 cut.states[number] = state

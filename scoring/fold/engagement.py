@@ -39,26 +39,33 @@ _LAST_ACTIVE = column_offset("last_active", 4) + 1
 class _Way(NamedTuple):
     """What a channel used in a direction counts as."""
 
+    direction: str
     flag: int
-    ring: int
-    """Position in _RINGS, -1 for none."""
+    ring: str
+    """Where it is counted, empty for nowhere."""
     outbound: bool
     reply: bool
 
 
-_RINGS: Final = ("outreach", "replies", "help", "marketing", "community")
 _FLAGS: Final = {
     "meeting": CONTACTS_TRACKED, "email": CONTACTS_TRACKED, "call": CONTACTS_TRACKED,
     "knowledge_base": HELP_TRACKED, "training": HELP_TRACKED, "marketing": MARKETING_TRACKED,
     "community": COMMUNITY_TRACKED,
 }  # fmt: skip
-_TOUCHED: Final = {"knowledge_base": 2, "training": 2, "marketing": 3, "community": 4}
+_RINGS: Final = {
+    "knowledge_base": "help",
+    "training": "help",
+    "marketing": "marketing",
+    "community": "community",
+}
 
 
 def _way(channel: str, direction: str) -> _Way:
     outbound, contact = direction == "outbound", channel in CONTACT_CHANNELS
-    ring = (0 if outbound else 1) if contact else -1 if outbound else _TOUCHED[channel]
-    return _Way(_FLAGS[channel], ring, outbound, contact and not outbound)
+    ring = _RINGS.get(channel, "replies")
+    if outbound:
+        ring = "outreach" if contact else ""
+    return _Way(direction, _FLAGS[channel], ring, outbound, contact and not outbound)
 
 
 _WAYS: Final = {
@@ -80,9 +87,9 @@ def fold_engagement(store: Store, rows: Int64, events: Sequence[Any], times: Int
         engaged.append(pair)
         if len(engaged) > ENGAGED_IDS:
             del engaged[0]
-        _meet(store, row, tail, event, ts, replied=_WAYS[event.channel, event.direction].reply)
-        direction = event.direction or _USUAL.get(event.channel, "inbound")
-        what = f"{event.channel} {direction}" + (f" {event.role}" if event.role else "")
+        way = _WAYS[event.channel, event.direction]
+        _meet(store, row, tail, event, ts, replied=way.reply)
+        what = f"{event.channel} {way.direction}" + (f" {event.role}" if event.role else "")
         keep_newest(tail.recent, (ts, event.event_id, what))
     if not new.all():
         events = [events[i] for i in np.flatnonzero(new).tolist()]
@@ -94,9 +101,8 @@ def fold_engagement(store: Store, rows: Int64, events: Sequence[Any], times: Int
 
 def _count(store: Store, rows: Int64, events: Sequence[Engagement], times: Int64) -> None:
     """Flags, active days and rings of new events: sums and maxima, so the order does not matter."""
-    flag, ring, outbound, reply = map(
-        np.array, zip(*[_WAYS[e.channel, e.direction] for e in events], strict=True)
-    )
+    ways = [_WAYS[e.channel, e.direction] for e in events]
+    _, flag, ring, outbound, reply = map(np.array, zip(*ways, strict=True))
     senior = np.array([e.role in _SENIOR for e in events])
     np.bitwise_or.at(store.hot["flags"], rows, (flag | senior * SPONSORS_TRACKED).astype(np.uint16))
     days = times // DAY
@@ -107,9 +113,9 @@ def _count(store: Store, rows: Int64, events: Sequence[Engagement], times: Int64
     np.maximum.at(store.hot4, rows[at] * _HOT4 + _LAST_ACTIVE, days[at].astype(np.int32))
     at = np.flatnonzero(reply)
     np.maximum.at(store.hot8, rows[at] * _HOT8 + _TWO_WAY, times[at])
-    for place in np.unique(ring[ring >= 0]).tolist():
-        at = np.flatnonzero(ring == place)
-        store.count_all(_RINGS[place], rows[at], days[at] // 7)
+    for name in {way.ring for way in ways if way.ring}:
+        at = np.flatnonzero(ring == name)
+        store.count_all(name, rows[at], days[at] // 7)
     at = np.flatnonzero(reply & senior)
     store.count_all("senior_replies", rows[at], days[at] // 7)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from streams.servers.kafka import QUICK_FAULTS, KafkaServer, new_cluster_id
 from streams.servers.process import ServerUnavailableError
-from tests.fault.harness import FaultRun
+from tests.fault.harness import FaultRun, fault_run
 from tests.plumbing.worker_group import PARTITIONS
 
 NODES = 3
@@ -48,12 +49,13 @@ class KafkaCluster:
 
 
 @contextlib.asynccontextmanager
-async def own_cluster() -> AsyncIterator[KafkaCluster]:
-    """Started, and closed at the end; skips the test if there is no way to have one."""
+async def replicated_run(prefix: str, directory: Path) -> AsyncIterator[tuple[KafkaCluster, FaultRun]]:
+    """A run on three brokers, every topic on all of them; skips the test if there is no way to have them."""
     cluster = KafkaCluster()
     try:
         await cluster.start()
-        yield cluster
+        async with fault_run(cluster.bootstrap, prefix, directory, replicas=NODES) as run:
+            yield cluster, run
     except ServerUnavailableError as error:
         pytest.skip(str(error))
     finally:

@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from tests.fault.cluster import in_sync, own_cluster, replicas
+from tests.fault.cluster import in_sync, replicas, replicated_run
 from tests.fault.feeds import Feeds
-from tests.fault.harness import ONE_SEED, fault_run
+from tests.fault.harness import ONE_SEED
 from tests.fault.verdict import assert_exact
 
 pytestmark = pytest.mark.timeout(420)
@@ -19,10 +19,7 @@ pytestmark = pytest.mark.timeout(420)
 async def test_leaders_are_killed(topic_prefix, tmp_path, seed, report):
     """Kill -9 of the broker that leads a part of the changelog, three times: others lead on, every worker lives, nothing differs."""
     chance = random.Random(seed)
-    async with (
-        own_cluster() as cluster,
-        fault_run(cluster.bootstrap, topic_prefix, tmp_path, replicas=3) as run,
-    ):
+    async with replicated_run(topic_prefix, tmp_path) as (cluster, run):
         workers = await run.start_ready(2)
         feeds = Feeds(run, seed)
         async with run.watched(), feeds.flowing(20):
@@ -44,10 +41,7 @@ async def test_leaders_are_killed(topic_prefix, tmp_path, seed, report):
 async def test_too_few_replicas(topic_prefix, tmp_path, seed, report):
     """While the changelog has fewer replicas in sync than it demands, its writes are refused: no offset is committed, and nothing is lost."""
     chance = random.Random(seed)
-    async with (
-        own_cluster() as cluster,
-        fault_run(cluster.bootstrap, topic_prefix, tmp_path, replicas=3) as run,
-    ):
+    async with replicated_run(topic_prefix, tmp_path) as (cluster, run):
         await run.alter("state", **{"min.insync.replicas": "3"})
         await run.start_ready(2)
         feeds = Feeds(run, seed)

@@ -33,7 +33,7 @@ class One:
 
     def __init__(self, model: Model = NO_HOLD) -> None:
         self.store, self.model, self.now = Store(), model, START
-        self.rows = np.array([self.store.add(b"acme")])
+        self.rows = np.array([self.store.row(b"acme")])
 
     def tick(self, *sub: int, hours: int = 1) -> int:
         """Let time pass and decide the band; a sub-score may be MISSING."""
@@ -160,7 +160,7 @@ def test_no_detour_through_insufficient_data(low, others):
 def test_history_and_velocity():
     """Velocity is the difference to the first score of that day, and missing where the account was not evaluated then."""
     store = Store()
-    rows = np.array([store.add(b"acme")])
+    rows = np.array([store.row(b"acme")])
     for day, score in [(0, 50_000), (7, 56_780), (8, 60_000)]:
         now = START + day * DAY
         keep_history(store, rows, Facts(store, rows, now), np.array([score]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from streams.scoring_pace import Pace
+from streams.scoring_pace import SCORING_S, Pace
 
 
 def work(seconds: float) -> None:
@@ -15,23 +15,23 @@ def work(seconds: float) -> None:
 
 
 def test_idle_thread_goes_on_at_once():
-    """What is left is published without a pause if the thread does nothing else."""
+    """Where the time for scores was used up, the rest follows without a pause if the thread does nothing else."""
     pace = Pace(0.1)
     work(0.05)  # the scoring itself
     time.sleep(0.02)
-    assert pace.pause(0.05, left=True) < 0.05
-    work(0.05)
-    assert pace.pause(0.10, left=False) == 0.1
+    assert pace.pause(SCORING_S) < 0.05
+    work(0.01)
+    assert pace.pause(SCORING_S + 0.01) == 0.1
 
 
 def test_busy_thread_comes_first():
     """Beside other work the pause is longer than what scoring took, by up to eight times."""
     pace = Pace(0.1)
     work(0.3)  # of which 0.05 were scores
-    assert 0.05 < pace.pause(0.05, left=True) <= 0.4
+    assert 0.05 < pace.pause(SCORING_S) <= 0.4
 
 
 def test_nothing_published_is_no_reason_to_hurry():
     """A publication that could not begin, as in a rebalance, is tried again after the interval."""
     pace = Pace(0.1)
-    assert pace.pause(0.0, left=True) == 0.1
+    assert pace.pause(0.0) == 0.1

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from streams.settings import PREFIX, Settings
-from streams.unknown_settings import _names, warnings
+from streams.unknown_settings import warnings
+from tests.unit.test_docs import setting_names
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_others_are_left_alone():
         "REDIS_SERVICE_HOST",
         "VIEW_PORT_9108_TCP_ADDR",
     ]
-    assert warnings([*_names(Settings, PREFIX), *(PREFIX + other for other in others)]) == []
+    assert warnings([*setting_names(Settings.model_fields), *(PREFIX + other for other in others)]) == []
 
 
 def test_commands_say_it():
