@@ -9,7 +9,6 @@ from msgspec import Struct
 from scoring.layout import DIMENSIONS, MISSING
 from scoring.state import Store
 from scoring.tail import Tail
-from scoring.tails import Glance
 
 Cause = Literal["event", "clock", "evidence_missing", "evidence_returned", "reweighted"]
 _TOLD: Final = ("event", "evidence_returned")
@@ -39,7 +38,7 @@ class Driver(Struct, frozen=True, omit_defaults=True):
     what: list[str] = []
 
 
-def drivers(store: Store, row: int, tail: Tail | Glance) -> list[Driver]:
+def drivers(store: Store, row: int, tail: Tail) -> list[Driver]:
     """The parts of the change since the last publication, largest first. Empty for a first publication."""
     hot = store.hot[row]
     if hot["pub_score"] == MISSING or hot["score"] == MISSING:
@@ -74,7 +73,7 @@ def evidence_of(store: Store, row: int, dimension: str) -> tuple[list[str], list
     return _evidence(store, row, store.tails.glance(row), dimension)
 
 
-def _evidence(store: Store, row: int, tail: Tail | Glance, dimension: str) -> tuple[list[str], list[str]]:
+def _evidence(store: Store, row: int, tail: Tail, dimension: str) -> tuple[list[str], list[str]]:
     if dimension == "product_usage":
         newest = store.last_usage[row]
         return ([newest], ["usage"]) if newest else ([], [])

@@ -16,7 +16,6 @@ from scoring.layout import BANDS, DIMENSIONS, ENDED, MISSING, SEEN, TIERS
 from scoring.model import Model
 from scoring.state import Store
 from scoring.tail import Tail
-from scoring.tails import Glance
 from scoring.times import DAY, UNSET, Int64, iso
 
 _FAR: Final = 180 * DAY
@@ -81,7 +80,7 @@ def band_name(code: int, *, ended: bool = False) -> str:
     return "ended" if ended else BANDS[code]
 
 
-def attributes(tail: Tail | Glance) -> dict[str, Any]:
+def attributes(tail: Tail) -> dict[str, Any]:
     """Known attributes by name, newest values."""
     return {name: value for name, (_, value) in sorted(tail.attributes.items())}
 
@@ -186,7 +185,7 @@ def _deadline(renewal: int, deadline: int, now: int) -> dict[str, Any]:
     return {"deadline": iso(deadline), "urgency": (1000 + 1000 * near // _FAR) / 1000}
 
 
-def _override(tail: Tail | Glance, now: int) -> OverrideRecord | None:
+def _override(tail: Tail, now: int) -> OverrideRecord | None:
     told = tail.override
     if told is None or told.value is None or told.expires <= now:
         return None

@@ -5,10 +5,11 @@ Msgpack in the changelog.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, get_origin, get_type_hints
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from scoring.times import UNSET
 
@@ -139,28 +140,63 @@ class FactState(Struct, array_like=True):
     firing: bool
 
 
-class Tail(Struct, array_like=True):
-    """Everything variable of one account."""
+class Tail:
+    """Everything variable of one account: parts in the order of their encoding, each decoded when it is first read.
 
-    tickets: dict[str, TicketState] = field(default_factory=dict)
-    invoices: dict[str, InvoiceState] = field(default_factory=dict)
-    surveys: dict[str, dict[str, Answer]] = field(default_factory=dict)
-    attributes: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    Most events and records concern two or three parts: what nobody read is written back as the bytes it came in.
+    """
+
+    tickets: dict[str, TicketState]
+    invoices: dict[str, InvoiceState]
+    surveys: dict[str, dict[str, Answer]]
+    attributes: dict[str, tuple[int, Any]]
     """Attribute name to (time, value)."""
-    mrr_months: dict[int, tuple[int, int]] = field(default_factory=dict)
+    mrr_months: dict[int, tuple[int, int]]
     """Month number to (time, minor units)."""
-    levels: dict[str, LevelState] = field(default_factory=dict)
-    facts: dict[str, dict[str, FactState]] = field(default_factory=dict)
+    levels: dict[str, LevelState]
+    facts: dict[str, dict[str, FactState]]
     """Rule name to item id to state."""
-    held: list[Held] = field(default_factory=list)
-    recent: list[tuple[int, str, str]] = field(default_factory=list)
+    held: list[Held]
+    recent: list[tuple[int, str, str]]
     """The newest notable events (time, event id, what happened): evidence for drivers."""
-    contacts: dict[str, ContactState] = field(default_factory=dict)
-    engaged: list[tuple[str, int]] = field(default_factory=list)
+    contacts: dict[str, ContactState]
+    engaged: list[tuple[str, int]]
     """(event id, day) of the newest applied engagement events."""
-    registers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    registers: dict[str, tuple[int, int]]
     """Name (`goal`, `goal_due`, `onboarding_due`) to (time, value)."""
-    override: OverrideState | None = None
+    override: OverrideState | None
+
+    def __init__(self, **parts: object) -> None:
+        """Parts that are not named are empty. Raises TypeError for a name that is no part."""
+        if unknown := parts.keys() - _DECODERS.keys():
+            raise TypeError(f"a tail has no {', '.join(sorted(unknown))}")
+        self.__dict__.update(parts)
+        self._bytes: Sequence[msgspec.Raw] = _EMPTY
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - parts differ in type, see above
+        """A part that was not read before."""
+        decoder = _DECODERS.get(name)
+        if decoder is None:
+            raise AttributeError(name)
+        value = self.__dict__[name] = decoder.decode(self._bytes[_PLACES[name]])
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tail) and self.encode() == other.encode()
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def encode(self) -> bytes:
+        """A msgpack array of all parts."""
+        known, encoded = self.__dict__, self._bytes
+        return _encode([known.get(name, encoded[place]) for name, place in _PLACES.items()])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Tail:
+        """A tail whose parts are still to be decoded; parts that a release did not have yet are empty."""
+        tail, encoded = cls(), _split(data)
+        tail._bytes = [*encoded, *_EMPTY[len(encoded) :]]
+        return tail
 
     def oldest(self) -> int:
         """The smallest time of what is remembered for a while only: closed tickets and invoices, answers, contacts."""
@@ -176,5 +212,13 @@ class Tail(Struct, array_like=True):
         return None if known is None else known[1]
 
 
-encode_tail: Final = msgspec.msgpack.Encoder().encode
-decode_tail: Final = msgspec.msgpack.Decoder(Tail).decode
+_PARTS: Final = get_type_hints(Tail)
+_DECODERS: Final = {name: msgspec.msgpack.Decoder(hint) for name, hint in _PARTS.items()}
+_PLACES: Final = {name: place for place, name in enumerate(_DECODERS)}
+_encode: Final = msgspec.msgpack.Encoder().encode
+_split: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_EMPTY: Final = tuple(
+    msgspec.Raw(_encode(kind() if (kind := get_origin(hint)) in (dict, list) else None))
+    for hint in _PARTS.values()
+)
+"""Encoded parts that hold nothing."""

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import msgspec
-
-from scoring.tail import OverrideState, Tail, decode_tail, encode_tail
+from scoring.tail import Tail
 from scoring.times import DAY
 
 TOLD: Final = 1
@@ -33,28 +31,8 @@ class Packed(NamedTuple):
 
 
 NOTHING: Final = Packed(b"", TOLD)
-_SKIPPED: Final = msgspec.Raw(b"")
 
 
-class Glance(msgspec.Struct, array_like=True):
-    """What a score record shows of a tail: the same bytes at a third of the price, as the rest is passed over."""
-
-    tickets: msgspec.Raw = _SKIPPED
-    invoices: msgspec.Raw = _SKIPPED
-    surveys: msgspec.Raw = _SKIPPED
-    attributes: dict[str, tuple[int, Any]] = {}
-    mrr_months: msgspec.Raw = _SKIPPED
-    levels: msgspec.Raw = _SKIPPED
-    facts: msgspec.Raw = _SKIPPED
-    held: msgspec.Raw = _SKIPPED
-    recent: list[tuple[int, str, str]] = []
-    contacts: msgspec.Raw = _SKIPPED
-    engaged: msgspec.Raw = _SKIPPED
-    registers: msgspec.Raw = _SKIPPED
-    override: OverrideState | None = None
-
-
-_glance: Final = msgspec.msgpack.Decoder(Glance).decode
 _BLANK: Final = Tail()
 
 
@@ -71,7 +49,7 @@ class Tails:
         """The tail of a row to change, made when there is none."""
         packed, tail = self._packed.pop(row, None), self._decoded.get(row)
         if tail is None:
-            tail = self._decoded[row] = Tail() if packed is None else decode_tail(packed.data)
+            tail = self._decoded[row] = Tail() if packed is None else Tail.decode(packed.data)
         return tail
 
     def get(self, row: int, default: Tail) -> Tail:
@@ -80,18 +58,18 @@ class Tails:
             return default
         return self[row]
 
-    def glance(self, row: int) -> Tail | Glance:
-        """Attributes, notable events and override of a row, to read; an encoded tail stays so."""
+    def glance(self, row: int) -> Tail:
+        """The tail of a row to read once: it is not remembered as decoded."""
         tail = self._decoded.get(row)
         if tail is not None:
             return tail
         packed = self._packed.get(row, NOTHING)
-        return _glance(packed.data) if packed.data else _BLANK
+        return Tail.decode(packed.data) if packed.data else _BLANK
 
     def __getitem__(self, row: int) -> Tail:
         tail = self._decoded.get(row)
         if tail is None:
-            tail = self._decoded[row] = decode_tail(self._packed[row].data)
+            tail = self._decoded[row] = Tail.decode(self._packed[row].data)
         return tail
 
     def __setitem__(self, row: int, tail: Tail) -> None:
@@ -110,7 +88,7 @@ class Tails:
         """Put back what was encoded; without TOLD it is decoded to see what it holds."""
         self._decoded.pop(row, None)
         if not packed.bits & TOLD:
-            tail = self._decoded[row] = decode_tail(packed.data)
+            tail = self._decoded[row] = Tail.decode(packed.data)
             packed = Packed(packed.data, _bits(tail, 0))
         self._packed[row] = packed
 
@@ -121,7 +99,7 @@ class Tails:
             tail = self._decoded.get(row)
             if tail is None:
                 return NOTHING
-            packed = self._packed[row] = Packed(encode_tail(tail), _bits(tail, tick))
+            packed = self._packed[row] = Packed(tail.encode(), _bits(tail, tick))
         return packed
 
     def holding(self, bit: int) -> Iterator[tuple[int, Tail]]:

@@ -57,6 +57,11 @@ def quantiles(histogram: str) -> dict[str, str]:
     }
 
 
+def per_bar(counter: str, by: str) -> str:
+    """How much a counter grew from bar to bar; `increase` over `$__interval` misses what falls between two windows."""
+    return f"sum by ({by}) (rate(accountpulse_{counter}[$__rate_interval])) * $__interval_ms / 1000"
+
+
 ROWS: Final[Mapping[str, tuple[P, ...]]] = MappingProxyType(
     {
         "Fleet": (
@@ -76,8 +81,8 @@ ROWS: Final[Mapping[str, tuple[P, ...]]] = MappingProxyType(
             P("Accounts by band and tier", "The same, per tier.", "short",
               {"{{tier}} {{band}}": "sum by (tier, band) (accountpulse_scores)"}, 8, stacked=True),
             P("Threshold crossings by rule and severity", "Alerts that began to fire.", "short",
-              {"{{rule}} ({{severity}})": "sum by (rule, severity) "
-               '(increase(accountpulse_alert_transitions_total{phase="firing"}[$__interval])) > 0'},
+              {"{{rule}} ({{severity}})":
+               per_bar('alert_transitions_total{phase="firing"}', "rule, severity") + " > 0"},
               8, stacked=True, bars=True),
         ),
         "Freshness": (
@@ -98,7 +103,7 @@ ROWS: Final[Mapping[str, tuple[P, ...]]] = MappingProxyType(
             P("Events by fate", "What became of them; read = applied + duplicate + replayed + late + dead.", "eps",
               {"{{fate}}": "sum by (fate) (rate(accountpulse_events_total[$__rate_interval]))"}, stacked=True),
             P("Dead letters by reason", "Rejected records; `accountpulse dead-letters list` shows them.", "short",
-              {"{{reason}}": "sum by (reason) (increase(accountpulse_dead_letters_total[$__interval])) > 0"},
+              {"{{reason}}": per_bar("dead_letters_total", "reason") + " > 0"},
               stacked=True, bars=True),
         ),
         "Workers": (
@@ -113,19 +118,17 @@ ROWS: Final[Mapping[str, tuple[P, ...]]] = MappingProxyType(
             P("Recovery: rows read", "Per second.", "rowsps",
               {"{{instance}}": "sum by (instance) (rate(accountpulse_recovered_rows_total[$__rate_interval]))"}, 6),
             P("Refused writes", "Of workers whose partition had a new owner; nothing was written.", "short",
-              {"{{instance}}": "sum by (instance) (increase(accountpulse_fenced_writes_total[$__interval]))"},
+              {"{{instance}}": per_bar("fenced_writes_total", "instance")},
               6, bars=True),
         ),
         "Delivery": (
             P("Deliveries by sink and fate", "Alerts that met their fate at a sink.", "short",
-              {"{{sink}} {{fate}}":
-               "sum by (sink, fate) (increase(accountpulse_deliveries_total[$__interval])) > 0"},
+              {"{{sink}} {{fate}}": per_bar("deliveries_total", "sink, fate") + " > 0"},
               stacked=True, bars=True),
             P("Alerts waiting", "Read and not yet delivered.", "short",
               {"{{sink}}": "sum by (sink) (accountpulse_deliveries_waiting)"}),
             P("Repeated attempts", "Attempts that failed; the alert is kept and tried again.", "short",
-              {"{{sink}} {{cause}}":
-               "sum by (sink, cause) (increase(accountpulse_delivery_retries_total[$__interval]))"}, bars=True),
+              {"{{sink}} {{cause}}": per_bar("delivery_retries_total", "sink, cause")}, bars=True),
         ),
         "View": (
             P("View lag", "Score records that are not in the view yet.", "short",

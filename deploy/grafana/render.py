@@ -45,7 +45,11 @@ def series_of(
     found: list[Series] = []
     for target in spec["targets"]:
         window = max(SCRAPES * scrape, step + scrape)
-        query = target["expr"].replace("$__rate_interval", f"{window:g}s").replace("$__interval", f"{step}s")
+        query = (
+            target["expr"]
+            .replace("$__rate_interval", f"{window:g}s")
+            .replace("$__interval_ms", str(step * 1000))
+        )
         if target.get("instant"):
             answers = ask("query", query=query, time=span[1])["result"]
         else:

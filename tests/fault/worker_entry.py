@@ -46,6 +46,7 @@ from prometheus_client import generate_latest  # noqa: E402
 from streams import worker as role  # noqa: E402
 from streams.app import Worker, create_worker  # noqa: E402
 from streams.fence import FencedError, FencedWriter, Outbox  # noqa: E402
+from streams.flush import Flush  # noqa: E402
 from streams.pipeline import Partition  # noqa: E402
 from streams.settings import Settings  # noqa: E402
 from streams.table import StateTable  # noqa: E402
@@ -81,8 +82,8 @@ def holds(outbox: Outbox, topic: str) -> bool:
 
 
 def observe_writes() -> None:
-    """Points `scores` and `rows` (encoded, not sent), `acknowledged` (rows sent, offsets not committed)."""
-    write = FencedWriter.write
+    """Points `scores` and `rows` (encoded, not sent), `acknowledged` (rows sent, offsets of their events not committed)."""
+    write, renew = FencedWriter.write, Flush._renew
 
     async def observed(self: FencedWriter, outbox: Outbox) -> Any:
         outbox.close()
@@ -90,15 +91,18 @@ def observe_writes() -> None:
         if rows or holds(outbox, "scores"):
             pause("rows" if rows else "scores")
         try:
-            last = await write(self, outbox)
+            return await write(self, outbox)
         except FencedError as error:
             note("fenced", topics=sorted({tp.topic for tp in outbox.batches}), error=str(error))
             raise
-        if rows:
+
+    async def renewing(self: Flush, cut: Any) -> None:
+        if any(self._committed.get(tp) != each.offset for tp, each in cut.offsets.items()):
             pause("acknowledged")
-        return last
+        await renew(self, cut)
 
     FencedWriter.write = observed  # type: ignore[method-assign]
+    Flush._renew = renewing  # type: ignore[method-assign]
 
 
 def observe_errors() -> None:
@@ -173,14 +177,15 @@ def plant(bug: str) -> None:
     if bug == "no_offset_fence":
         PLANTED.enter_context(no_offset_fence())
     elif bug == "no_epoch_fence":
-        next_term = FencedWriter._next_term
+        new_terms = FencedWriter._new_terms
 
-        async def nobody(self: FencedWriter, *args: Any) -> Any:
-            term = await next_term(self, *args)
-            term.producer_id = term.epoch = -1  # the broker checks no epoch of a producer without an id
-            return term
+        def nobody(self: FencedWriter, *args: Any) -> Any:
+            terms = new_terms(self, *args)
+            for term in terms.values():
+                term.producer_id = term.epoch = -1  # the broker checks no epoch of a producer without an id
+            return terms
 
-        FencedWriter._next_term = nobody  # type: ignore[method-assign]
+        FencedWriter._new_terms = nobody  # type: ignore[method-assign]
 
 
 def show_live(worker: Worker) -> None:

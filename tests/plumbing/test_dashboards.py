@@ -36,7 +36,7 @@ PICTURE = os.environ.get("ACCOUNTPULSE_TEST_PICTURE")
 """Where to write the picture of docs/deploy.md; the run is then larger and longer."""
 ACCOUNTS, FEED_S = (150, 90.0) if PICTURE else (12, 10.0)
 NONSENSE = 40
-BAR_S = 6
+BAR_S, SCRAPE_S = 6, 1
 ROLES = {"worker-1": "worker", "worker-2": "worker", "notifier": "notifier", "view": "view"}
 PROGRAMS = str(DEPLOY / "grafana")
 DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/accountpulse.json").read_text("utf-8"))
@@ -96,7 +96,11 @@ class Watched:
 
     def series(self, panel: dict, target: dict) -> list[dict]:
         """What Grafana would get for a query of a panel."""
-        query = target["expr"].replace("$__rate_interval", f"{BAR_S}s").replace("$__interval", f"{BAR_S}s")
+        query = (
+            target["expr"]
+            .replace("$__rate_interval", f"{BAR_S + SCRAPE_S}s")
+            .replace("$__interval_ms", str(BAR_S * 1000))
+        )
         assert "$" not in query
         if target.get("instant"):
             return self.prometheus.ask("query", query=query, time=self.until)["result"]
