@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scoring.curves import distinct
 from scoring.fold.usage import FEATURE_BITS, USER_BITS
-from scoring.layout import DAYS, MISSING, MONTHS, RINGS, TIERS, WEEK_SLOTS, WEEKS
+from scoring.layout import DAYS, MISSING, MONTHS, RINGS, TIERS, WEEK_SLOTS, WEEKS, take_rows
 from scoring.model_parts import TierName
 from scoring.state import Store
 from scoring.tail import Tail
@@ -45,9 +45,10 @@ class Facts:
         self._rows = rows if isinstance(rows, slice) else _as_slice(rows)
         self._memo: dict[object, Int64] = {}
         self._matrices: dict[str, NDArray[Any]] = {}
-        self.hot: NDArray[Any] = store.hot[self._rows]
-        if isinstance(self._rows, slice):  # what is scored is compared with what it was before
-            self.hot = self.hot.copy()
+        at = self._rows
+        self.hot: NDArray[Any] = (  # a copy: what is scored is compared with what it was before
+            store.hot[at].copy() if isinstance(at, slice) else take_rows(store.hot, at)
+        )
         self.at: Int64 = np.broadcast_to(np.asarray(now, np.int64), len(self.hot))
         self.now = int(now if np.ndim(now) == 0 else self.at[0])
         self.today = self.now // DAY

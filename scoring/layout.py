@@ -105,6 +105,17 @@ def blank() -> NDArray[np.void]:
     return row
 
 
+def take_rows(rows: NDArray[Any], at: NDArray[np.int64]) -> NDArray[Any]:
+    """Copies of some rows of a contiguous structured array, as words: field by field, as NumPy does it, is slower."""
+    words = rows.view("<u8").reshape(len(rows), -1)
+    return words.take(at, axis=0).view(rows.dtype).reshape(-1)
+
+
+def put_rows(rows: NDArray[Any], at: NDArray[np.int64], values: NDArray[Any]) -> None:
+    """The reverse of `take_rows`."""
+    rows.view("<u8").reshape(len(rows), -1)[at] = values.view("<u8").reshape(len(values), -1)
+
+
 class Ring(NamedTuple):
     """Where a ring lies: its matrix, first column, number of buckets and the days of one bucket."""
 

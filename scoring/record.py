@@ -12,7 +12,7 @@ from scoring.bands import ceiling_facts, velocity
 from scoring.drivers import Driver, drivers
 from scoring.evaluate import Evaluation, Scorer
 from scoring.facts import Facts
-from scoring.layout import BANDS, DIMENSIONS, ENDED, MISSING, SEEN, TIERS
+from scoring.layout import BANDS, DIMENSIONS, ENDED, MISSING, SEEN, TIERS, take_rows
 from scoring.model import Model
 from scoring.state import Store
 from scoring.tail import Tail
@@ -94,7 +94,7 @@ def score_records(
     """
     week, month = (velocity(store, rows, f.today * DAY, e.score, days) for days in (7, 28))
     dimensions, mrr, now = _Dimensions(e, at, scorer.model), f.mrr.tolist(), f.at.tolist()
-    of = _Batch(store, store.hot[rows[at]], scorer)
+    of = _Batch(store, take_rows(store.hot, rows[at]), scorer)
     score, coverage, tier = e.score.tolist(), e.coverage.tolist(), e.tier.tolist()
     return [
         of.record(

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.layout import MATRICES, blank
+from scoring.layout import MATRICES, blank, put_rows, take_rows
 from scoring.state import KEPT, Store, roll_columns
 from scoring.tails import TOLD, Packed
 from scoring.times import UNSET, Int64
@@ -54,7 +54,7 @@ def _codes(matrix: NDArray[Any], widths: Sequence[int]) -> NDArray[np.uint8]:
 
 def encode_rows(store: Store, rows: Int64) -> list[Pair]:
     """Changelog records of these rows as they stand: (key, value). Blocks of 256 to 1,024 rows are the quickest."""
-    hot, usage = store.hot[rows], store.usage[rows]
+    hot, usage = take_rows(store.hot, rows), store.usage[rows]
     hot["marks"] = store.mark[rows] & KEPT
     tails = [
         store.tails.pack(row, tick) for row, tick in zip(rows.tolist(), hot["tick"].tolist(), strict=True)
@@ -76,7 +76,7 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
     for g in range(len(shapes)):
         at = np.flatnonzero(group == g)
         head = code[at[0]]
-        parts = [code[at], hot[at].view(np.uint8).reshape(len(at), -1)]
+        parts = [code[at], take_rows(hot, at).view(np.uint8).reshape(len(at), -1)]
         for matrix, width in zip(rings, _widths(head.tolist()), strict=True):
             if width:
                 parts.append(
@@ -135,7 +135,7 @@ def _restore_group(store: Store, shape: bytes, members: Sequence[tuple[int, byte
     at = head + columns.itemsize
     length = at + sum(width * MATRICES[m][0] for m, width in stored.items())
     body = np.frombuffer(b"".join([value[:length] for _, value in members]), np.uint8).reshape(-1, length)
-    hot = np.ascontiguousarray(body[:, head:at]).view(columns).reshape(-1)
+    hot = body[:, head:at].copy().view(columns).reshape(-1)
     matrices: dict[str, NDArray[Any]] = {}
     for name, (buckets, kind) in MATRICES.items():
         width = stored.get(name, 0)
@@ -147,7 +147,7 @@ def _restore_group(store: Store, shape: bytes, members: Sequence[tuple[int, byte
             matrices[name] = np.zeros((len(rows), buckets), kind)
     if shape[1] & _WHOLE:
         matrices["usage"] *= 1000
-    _place(store, rows, present_columns(hot.copy(), version), matrices)
+    _place(store, rows, present_columns(hot, version), matrices)
     if version == 1:
         _restore_untold(store, members, length)
         for row, _ in members:
@@ -188,10 +188,10 @@ def _place(store: Store, rows: Int64, hot: NDArray[Any], matrices: dict[str, NDA
     store.roll(int(hot["day"].max()))  # before the rows are placed: rolling clears what it does not know
     for day in np.unique(hot["day"]).tolist():
         at = np.flatnonzero(hot["day"] == day)
-        some, rings = hot[at], {name: values[at] for name, values in matrices.items()}
+        some, rings = take_rows(hot, at), {name: values[at] for name, values in matrices.items()}
         if day < store.day:
             roll_columns(some, rings, day, store.day)
-        store.hot[rows[at]] = some
+        put_rows(store.hot, rows[at], some)
         store.mark[rows[at]] = some["marks"]
         for name, values in rings.items():
             getattr(store, name)[rows[at]] = values
