@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.events import Invoice
-from scoring.fold.registers import Counts, counted, keep_newest, replace_counts
+from scoring.fold.registers import Counts, counted, keep_newest, replace_counts, replace_smallest
 from scoring.state import News, Store
 from scoring.tail import DISPUTED, FAILED, ISSUED, OVERDUE, PAID, REFUNDED, UNKNOWN, VOIDED, InvoiceState
 from scoring.times import DAY, UNSET, Int64, parse
@@ -24,7 +24,7 @@ _WEEK = 7 * DAY
 
 def fold_invoices(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
     """Fold invoice events; returns which changed anything."""
-    new = np.ones(len(events), np.bool_)
+    new, passed = np.ones(len(events), np.bool_), set[int]()
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
         invoice = tail.invoices.get(event.invoice_id)
@@ -38,12 +38,13 @@ def fold_invoices(store: Store, rows: Int64, events: Sequence[Any], times: Int64
         if len(invoice.failed) > failures:
             store.news.append(News("payment_failure", row, event.invoice_id, ts, len(invoice.failed)))
         replace_counts(store, row, before, _counts(invoice))
-        if due != _open_due(invoice):
-            derive(store, row)
+        replace_smallest(store, "oldest_due", row, due, _open_due(invoice), passed)
         if not invoice.is_open:
             store.expect(row, invoice.status_ts)
         if event.action not in ("issued", "paid"):
             keep_newest(tail.recent, (ts, event.event_id, f"invoice {event.invoice_id} {event.action}"))
+    for row in passed:
+        derive(store, row)
     return new
 
 

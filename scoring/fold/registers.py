@@ -51,3 +51,16 @@ def keep_newest(recent: list[tuple[int, str, str]], entry: tuple[int, str, str])
         recent.sort()
     if len(recent) > NOTABLE:
         del recent[0]
+
+
+def replace_smallest(store: Store, column: str, row: int, before: int, now: int, unknown: set[int]) -> None:
+    """One of the times whose smallest a column holds (UNSET: of none) changed; rows to look through go into `unknown`.
+
+    Only where the smallest itself went: an account with thousands of open invoices is not walked through at each event.
+    """
+    values = store.hot[column]
+    smallest = values.item(row)
+    if now != UNSET and (smallest == UNSET or now <= smallest):
+        values[row] = now
+    elif before == smallest and before not in (now, UNSET):
+        unknown.add(row)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.events import Ticket
-from scoring.fold.registers import Counts, counted, keep_newest, replace_counts
+from scoring.fold.registers import Counts, counted, keep_newest, replace_counts, replace_smallest
 from scoring.state import News, Store
 from scoring.tail import CLOSED, OPENED, PRIORITIES, REOPENED, URGENT, TicketState
 from scoring.times import DAY, UNSET, Int64
@@ -22,37 +22,39 @@ _CountedAt = tuple[int, int, tuple[int, ...]]
 
 def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
     """Fold ticket events; returns which changed anything."""
-    new = np.ones(len(events), np.bool_)
+    new, passed = np.ones(len(events), np.bool_), set[int]()
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
         ticket = tail.tickets.get(event.ticket_id)
         if ticket is None:
             ticket = TicketState()
         counted_at, urgent = (ticket.opened, ticket.complaint, ticket.reopened), _urgent_since(ticket)
+        complains = _complains(ticket)
         if not merge(ticket, event, ts):
             new[i] = False
             continue
         tail.tickets[event.ticket_id] = ticket
         _recount(store, row, event.ticket_id, ticket, ts, counted_at)
-        if urgent != _urgent_since(ticket):
-            _derive_urgent(store, row)
+        if complains != _complains(ticket):
+            store.hot["open_complaints"][row] += -1 if complains else 1
+        replace_smallest(store, "urgent_since", row, urgent, _urgent_since(ticket), passed)
         if ticket.state == CLOSED:
             store.expect(row, ticket.state_ts)
         keep_newest(tail.recent, (ts, event.event_id, f"ticket {event.ticket_id} {event.action}"))
+    for row in passed:
+        _derive_urgent(store, row)
     return new
 
 
 def _recount(
     store: Store, row: int, ticket_id: str, ticket: TicketState, ts: int, counted_at: _CountedAt
 ) -> None:
-    """Bring rings and complaints from what they knew of a ticket to what is known now."""
+    """Bring the rings from what they knew of a ticket to what is known now, and tell a new complaint."""
     counts_at = (ticket.opened, ticket.complaint, ticket.reopened)
     if counts_at != counted_at:
         if counted_at[1] == UNSET != ticket.complaint:
             store.news.append(News("complaint", row, ticket_id, ts))
         replace_counts(store, row, _counts(*counted_at), _counts(*counts_at))
-    if ticket.complaint != UNSET:
-        _derive_complaints(store, row)
 
 
 def merge(ticket: TicketState, event: Ticket, ts: int) -> bool:
@@ -89,6 +91,10 @@ def _urgent_since(t: TicketState) -> int:
     return t.opened if t.opened != UNSET else t.state_ts
 
 
+def _complains(t: TicketState) -> bool:
+    return t.complaint != UNSET and t.is_open
+
+
 def _counts(opened: int, complaint: int, reopened: Sequence[int]) -> Counts:
     return [
         *counted("tickets", opened, DAY),
@@ -105,7 +111,7 @@ def derive(store: Store, row: int) -> None:
 
 def _derive_complaints(store: Store, row: int) -> None:
     tickets = store.tails[row].tickets.values()
-    store.hot["open_complaints"][row] = sum(t.complaint != UNSET and t.is_open for t in tickets)
+    store.hot["open_complaints"][row] = sum(map(_complains, tickets))
 
 
 def _derive_urgent(store: Store, row: int) -> None:
