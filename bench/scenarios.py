@@ -54,7 +54,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "alerts-routes": Scenario(alert_latency.alerts_routes, 200),
     "steady-1m-zipf": Scenario(steady.steady_1m_zipf, 360),
     "steady-1m-uniform": Scenario(steady.steady_1m_uniform, 360),
-    "tick": Scenario(tick, 360),
+    "tick": Scenario(tick, 900),
 }
 
 

@@ -11,7 +11,7 @@ from bench.observed import Snapshot
 from bench.produce import LiveFeed, fill
 from bench.recount import recount
 from bench.reference import check_sample
-from bench.workers import Window, WorkerProcess, catch_up, rest, running, stop, until
+from bench.workers import Window, WorkerProcess, catch_up, rest, running, settle, stop, until
 from bench.world import PACE, PARTITIONS, Stage, World, load_start
 from scoring.times import HOUR
 
@@ -34,11 +34,11 @@ class Run(NamedTuple):
 def finish(
     world: World, scenario: str, at: Stage, workers: Sequence[WorkerProcess], *, others: bool = False
 ) -> None:
-    """Let the workers write what they have to say, stop them in good order, recount, and note what was checked.
+    """Let the workers commit what they folded, stop them in good order, recount, and note what was checked.
 
     `others`: there were events of accounts outside the fleet, so that only the units can be recounted, not the offsets.
     """
-    rest(workers)
+    settle(workers)
     stop(workers)
     world.figures.load[scenario] = recount(at.settings, at.tally, offsets=not others)
 
@@ -58,6 +58,7 @@ def steady_5k(world: World) -> None:
             [worker], PARTITIONS, 30, "ticks"
         )  # one on each partition: the reference has something to compare
         peak = worker.peak_bytes()
+        rest([worker])
         finish(world, "steady-5k", at, [worker])
     world.figures.load["steady-5k"] |= check_sample(at.settings, at.fleet, tick_ms=60_000)
     name = "steady, 5 k accounts"
@@ -158,6 +159,7 @@ def backlog(world: World) -> None:
         fill(at.settings, load, at.fleet, at.tally)
         with running(at.settings, world.directory) as [worker]:
             window = catch_up([worker], at.tally.events)
+            rest([worker])
             finish(world, "backlog", at, [worker])
         world.figures.load["backlog"] |= check_sample(at.settings, at.fleet, tick_ms=HOUR)
     name = "backlog of 5 k accounts, ticks of 1 h"

@@ -14,6 +14,8 @@ from scoring.times import DAY, HOUR
 
 _FEW: Final = 10_000
 _AROUND_S: Final = 60
+_PUBLISHED_S: Final = 400.0
+"""The first tick of a day moves the score of everybody, and scores take turns with everything else."""
 
 
 def tick(world: World) -> None:
@@ -67,5 +69,5 @@ def _around(at: Stage, worker: WorkerProcess, hour: int) -> tuple[Window, float]
     window = Window([worker])
     fill(at.settings, load, at.fleet, at.tally)
     until([worker], before + _FEW, 60)
-    pause = rest([worker])
+    pause = rest([worker], _PUBLISHED_S)
     return window.end(), window.cpu - pause.cpu / pause.wall * window.wall

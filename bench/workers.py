@@ -206,6 +206,15 @@ def quantile(counts: np.ndarray, share: float) -> float:
     return float(np.searchsorted(reached, share * reached[-1]) + 1)
 
 
+def settle(workers: Sequence[WorkerProcess], deadline_s: float = 120.0) -> None:
+    """Wait until two more commits went through on each worker, so that what was folded before is durable. Raises TimeoutError.
+
+    Scores may still wait for their turn: a million of them take minutes.
+    """
+    for worker, before in [(worker, worker.snapshot().commits) for worker in workers]:
+        until([worker], before + 2, deadline_s, "commits")
+
+
 def rest(workers: Sequence[WorkerProcess], deadline_s: float = 120.0) -> Window:
     """Wait until the workers have nothing left to fold, score or write; the window is the last second. Raises TimeoutError."""
     end = time.monotonic() + deadline_s

@@ -105,15 +105,14 @@ def blank() -> NDArray[np.void]:
     return row
 
 
+def words(rows: NDArray[Any]) -> NDArray[np.uint64]:
+    """A contiguous structured array as words, a row each: NumPy copies structures field by field, which is slower."""
+    return rows.view("<u8").reshape(len(rows), -1)
+
+
 def take_rows(rows: NDArray[Any], at: NDArray[np.int64]) -> NDArray[Any]:
-    """Copies of some rows of a contiguous structured array, as words: field by field, as NumPy does it, is slower."""
-    words = rows.view("<u8").reshape(len(rows), -1)
-    return words.take(at, axis=0).view(rows.dtype).reshape(-1)
-
-
-def put_rows(rows: NDArray[Any], at: NDArray[np.int64], values: NDArray[Any]) -> None:
-    """The reverse of `take_rows`."""
-    rows.view("<u8").reshape(len(rows), -1)[at] = values.view("<u8").reshape(len(values), -1)
+    """Copies of some rows of a contiguous structured array."""
+    return words(rows).take(at, axis=0).view(rows.dtype).reshape(-1)
 
 
 class Ring(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.layout import MATRICES, blank, put_rows, take_rows
+from scoring.layout import MATRICES, blank, take_rows, words
 from scoring.state import KEPT, Store, roll_columns
 from scoring.tails import TOLD, Packed
 from scoring.times import UNSET, Int64
@@ -191,7 +191,7 @@ def _place(store: Store, rows: Int64, hot: NDArray[Any], matrices: dict[str, NDA
         some, rings = take_rows(hot, at), {name: values[at] for name, values in matrices.items()}
         if day < store.day:
             roll_columns(some, rings, day, store.day)
-        put_rows(store.hot, rows[at], some)
+        words(store.hot)[rows[at]] = words(some)
         store.mark[rows[at]] = some["marks"]
         for name, values in rings.items():
             getattr(store, name)[rows[at]] = values

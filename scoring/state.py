@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.layout import DAYS, HOT, MATRICES, MONTHS, MOST_COUNTED, RINGS, WEEK_SLOTS, Ring, blank
+from scoring.layout import DAYS, HOT, MATRICES, MONTHS, MOST_COUNTED, RINGS, WEEK_SLOTS, Ring, blank, words
 from scoring.tail import Tail
 from scoring.tails import Tails
 from scoring.times import DAY, UNSET, Int64, month_of_day
@@ -27,6 +27,7 @@ KEPT: Final = SCORE | TOUCHED | LOOK
 
 _NEVER: Final = 2**31 - 1
 _BLANK = blank()
+_BLANK_WORDS: Final = words(_BLANK.reshape(1))
 _FIELDS: Final = dict(HOT.fields or {})
 _BLOCK = 65_536
 
@@ -68,11 +69,8 @@ class Store:
 
     def _allocate(self, capacity: int) -> None:
         old_n = self.n
-        old = (
-            {name: getattr(self, name) for name in ("hot", "mark", "last_usage", "expiry", *MATRICES)}
-            if old_n
-            else {}
-        )
+        kept = ("mark", "last_usage", "expiry", *MATRICES) if old_n else ()
+        old, old_words = {name: getattr(self, name) for name in kept}, words(self.hot) if old_n else None
         self.hot: NDArray[Any] = np.empty(capacity, HOT)
         self.mark = np.zeros(capacity, np.uint8)
         self.last_usage: NDArray[np.object_] = np.full(capacity, None, object)
@@ -85,6 +83,8 @@ class Store:
         self.touches = np.zeros((capacity, MATRICES["touches"][0]), np.int16)
         for name, values in old.items():
             getattr(self, name)[:old_n] = values[:old_n]
+        if old_words is not None:
+            words(self.hot)[:old_n] = old_words[:old_n]
         # Flat views: indexing them with one computed index is several times cheaper than two indices.
         self.hot8 = self.hot.view("<i8").reshape(-1)
         self.hot8u = self.hot.view("<u8").reshape(-1)
@@ -108,7 +108,7 @@ class Store:
         first, end = self.n, self.n + len(new)
         while end > len(self.hot):
             self._grow()
-        self.hot[first:end] = _BLANK
+        words(self.hot)[first:end] = _BLANK_WORDS
         self.hot["day"][first:end] = self.day
         self.n = end
         self.index.update(zip(new, range(first, end), strict=True))
