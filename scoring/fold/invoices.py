@@ -24,7 +24,7 @@ _WEEK = 7 * DAY
 
 def fold_invoices(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
     """Fold invoice events; returns which changed anything."""
-    new, passed = np.ones(len(events), np.bool_), set[int]()
+    new, unknown = np.ones(len(events), np.bool_), set[int]()
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
         invoice = tail.invoices.get(event.invoice_id)
@@ -38,12 +38,12 @@ def fold_invoices(store: Store, rows: Int64, events: Sequence[Any], times: Int64
         if len(invoice.failed) > failures:
             store.news.append(News("payment_failure", row, event.invoice_id, ts, len(invoice.failed)))
         replace_counts(store, row, before, _counts(invoice))
-        replace_smallest(store, "oldest_due", row, due, _open_due(invoice), passed)
+        replace_smallest(store, "oldest_due", row, due, _open_due(invoice), unknown)
         if not invoice.is_open:
             store.expect(row, invoice.status_ts)
         if event.action not in ("issued", "paid"):
             keep_newest(tail.recent, (ts, event.event_id, f"invoice {event.invoice_id} {event.action}"))
-    for row in passed:
+    for row in unknown:
         derive(store, row)
     return new
 

@@ -22,7 +22,7 @@ _CountedAt = tuple[int, int, tuple[int, ...]]
 
 def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
     """Fold ticket events; returns which changed anything."""
-    new, passed = np.ones(len(events), np.bool_), set[int]()
+    new, unknown = np.ones(len(events), np.bool_), set[int]()
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
         ticket = tail.tickets.get(event.ticket_id)
@@ -37,11 +37,11 @@ def fold_tickets(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
         _recount(store, row, event.ticket_id, ticket, ts, counted_at)
         if complains != _complains(ticket):
             store.hot["open_complaints"][row] += -1 if complains else 1
-        replace_smallest(store, "urgent_since", row, urgent, _urgent_since(ticket), passed)
+        replace_smallest(store, "urgent_since", row, urgent, _urgent_since(ticket), unknown)
         if ticket.state == CLOSED:
             store.expect(row, ticket.state_ts)
         keep_newest(tail.recent, (ts, event.event_id, f"ticket {event.ticket_id} {event.action}"))
-    for row in passed:
+    for row in unknown:
         _derive_urgent(store, row)
     return new
 

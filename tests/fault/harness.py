@@ -81,13 +81,18 @@ class FaultRun(WorkerGroup):
         """Wait until a process stands still."""
         await until(lambda: child.stopped, timeout, self.logs)
 
+    def arm(self, child: Child, point: str) -> None:
+        """Let a worker stop itself when it comes to a point."""
+        (self.directory / f"pause.{point}.{child.process.pid}").touch()
+
     async def freeze_at(self, child: Child, point: str) -> dict[str, Any]:
         """Let a worker stop itself at a point; returns its note of it."""
-        (self.directory / f"pause.{point}.{child.process.pid}").touch()
+        self.arm(child, point)
         await self.frozen(child)
         return self.notes("pause", child)[-1]
 
     def thaw(self, child: Child) -> None:
+        """Let a frozen worker go on."""
         child.process.send_signal(signal.SIGCONT)
 
     # -- what the workers say

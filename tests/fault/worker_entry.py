@@ -82,7 +82,7 @@ def holds(outbox: Outbox, topic: str) -> bool:
 
 
 def observe_writes() -> None:
-    """Points `scores` and `rows` (encoded, not sent), `acknowledged` (rows sent, offsets of their events not committed)."""
+    """Points `scores` and `rows` (encoded, not sent), `written` and, if it has offsets to commit, `acknowledged`: rows sent."""
     write, renew = FencedWriter.write, Flush._renew
 
     async def observed(self: FencedWriter, outbox: Outbox) -> Any:
@@ -97,6 +97,7 @@ def observe_writes() -> None:
             raise
 
     async def renewing(self: Flush, cut: Any) -> None:
+        pause("written")
         if any(self._committed.get(tp) != each.offset for tp, each in cut.offsets.items()):
             pause("acknowledged")
         await renew(self, cut)

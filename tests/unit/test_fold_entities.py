@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from scoring.facts import Facts
+from scoring.fold import invoices, tickets
 from scoring.layout import MISSING
 from scoring.tail import CLOSED, OPENED, PAID, Tail
-from scoring.times import DAY, HOUR, UNSET
+from scoring.times import DAY, HOUR, UNSET, iso
 from tests.property.feeds import START, event, tell
 
 
@@ -151,3 +152,29 @@ def test_mrr_by_month():
     assert (int(facts.mrr[0]), int(facts.mrr_base()[0]), int(facts.mrr_at(1)[0])) == (15_050, 10_000, 10_000)
     _, _, yen = told(event("account", START, action="signup", mrr=100, currency="JPY"))
     assert int(yen.mrr[0]) == 100
+
+
+@pytest.mark.parametrize("kind", ["tickets", "invoices"])
+def test_open_ones_are_looked_through_only_if_the_smallest_goes(kind, monkeypatch):
+    """What is opened, and what is closed but the first, leaves the other open tickets and invoices of the account alone."""
+    module, name = {"tickets": (tickets, "_derive_urgent"), "invoices": (invoices, "derive")}[kind]
+    looked, derive = [], getattr(module, name)
+    monkeypatch.setattr(module, name, lambda store, row: (looked.append(row), derive(store, row)))
+    opened, closed, column = {
+        "tickets": (lambda i: ticket(i, "opened", f"T-{i}", priority="urgent"), "closed", "urgent_since"),
+        "invoices": (lambda i: numbered(i, i, "issued", due_at=iso(START + i)), "paid", "oldest_due"),
+    }[kind]
+
+    def close(i):
+        return ticket(HOUR, closed, f"T-{i}") if kind == "tickets" else numbered(i, HOUR, closed)
+
+    store, _, _ = told(*map(opened, range(9)), *map(close, range(1, 8)))
+    assert looked == []
+    assert store.hot[column][0] == START
+    store, _, _ = told(*map(opened, range(9)), *map(close, range(8)))
+    assert len(looked) == 1
+    assert store.hot[column][0] == START + 8
+
+
+def numbered(i, at, action, **fields):
+    return event("invoice", START + at, action=action, invoice_id=f"I-{i}", **fields)

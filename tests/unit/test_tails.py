@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from msgspec import ValidationError, msgpack
 
 from alerts.machine import Code
 from alerts.rules.base import EMPTY
@@ -112,3 +113,18 @@ def test_a_glance_sees_what_the_tail_holds():
     assert tails.glance(1).attributes == {}
     assert tails[0] == told
     assert tails.glance(0) is tails[0]
+
+
+def test_parts_are_decoded_when_they_are_read():
+    """A part that nobody read is written as it came; parts that an earlier release did not have are empty; others do not exist."""
+    raw = msgpack.encode([{"T-1": "no ticket"}, {}, {}, {"plan": (NOW, "team")}])
+    tail = Tail.decode(raw)
+    assert tail.attributes == PLAIN.attributes
+    assert (tail.held, tail.override) == ([], None)
+    assert msgpack.decode(tail.encode())[0] == {"T-1": "no ticket"}
+    with pytest.raises(ValidationError):
+        _ = tail.tickets
+    with pytest.raises(AttributeError):
+        _ = tail.ticket
+    with pytest.raises(TypeError, match="ticket"):
+        Tail(ticket={})
