@@ -81,6 +81,16 @@ def holds(outbox: Outbox, topic: str) -> bool:
     )
 
 
+def records(outbox: Outbox, topic: str) -> int:
+    """How many records there are to write to a topic."""
+    return sum(
+        batch.records
+        for tp, batches in outbox.batches.items()
+        if tp.topic.endswith(topic)
+        for batch in batches
+    )
+
+
 def observe_writes() -> None:
     """Points `scores` and `rows` (encoded, not sent), `written` and, if it has offsets to commit, `acknowledged`: rows sent."""
     write, renew = FencedWriter.write, Flush._renew
@@ -89,7 +99,7 @@ def observe_writes() -> None:
         outbox.close()
         rows = holds(outbox, "state")
         if rows or holds(outbox, "scores"):
-            pause("rows" if rows else "scores")
+            pause("rows" if rows else "scores", records=records(outbox, "state"))
         try:
             return await write(self, outbox)
         except FencedError as error:
