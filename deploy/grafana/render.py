@@ -44,10 +44,10 @@ def series_of(
     """What the queries of a panel answer over the span; `scrape` is the interval of scraping in seconds."""
     found: list[Series] = []
     for target in spec["targets"]:
-        window = max(SCRAPES * scrape, step + scrape)
+        window = round(max(SCRAPES * scrape, step + scrape) * 1000)  # a duration of PromQL has no fraction
         query = (
             target["expr"]
-            .replace("$__rate_interval", f"{window:g}s")
+            .replace("$__rate_interval", f"{window}ms")
             .replace("$__interval_ms", str(step * 1000))
         )
         if target.get("instant"):
