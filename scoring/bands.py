@@ -45,7 +45,7 @@ def advance_bands(store: Store, rows: Int64, f: Facts, e: Evaluation, model: Mod
     hot["previous_band"][changed] = band[changes]
     hot["band"][changed] = target[changes]
     hot["band_since"][changed] = now
-    _remember(store, rows, e)
+    remember(store, rows, e)
     return changes
 
 
@@ -65,7 +65,8 @@ def _guard(last: NDArray[np.int32], e: Evaluation) -> Int64:
     return combine(np.where(e.weight > 0, known, MISSING), e.weight)[0]
 
 
-def _remember(store: Store, rows: Int64, e: Evaluation) -> None:
+def remember(store: Store, rows: Int64, e: Evaluation) -> None:
+    """Keep the sub-scores of a tick: those of dimensions without evidence stay as they were last seen."""
     last = store.hot["last_sub"][rows].T
     kept = np.where(e.sub == MISSING, last, e.sub)
     store.hot["last_sub"][rows] = np.where(e.weight > 0, kept, MISSING).T

@@ -9,7 +9,7 @@ import numpy as np
 from scoring.evaluate import Evaluation, Scorer
 from scoring.facts import Facts
 from scoring.layout import MISSING
-from scoring.state import LOOK, ROW, SCORE, Store
+from scoring.state import ROW, SCORE, Store
 from scoring.times import Int64
 
 
@@ -25,7 +25,8 @@ def rescore(
 ) -> tuple[Facts, Evaluation]:
     """Evaluate these accounts as of `now`, write the results, and book the difference to `cause`.
 
-    `now` is one time for all, or each its own of one day.
+    `now` is one time for all, or each its own of one day. Rows that only the clock moved need not be written: who reads
+    them scores them as of the same tick, with the same result.
     """
     f = Facts(store, rows, now)
     e = scorer.evaluate(f)
@@ -34,10 +35,10 @@ def rescore(
     old = f.hot["contribution"]
     if cause is Cause.EVENTS:
         hot["event_part"][rows] = f.hot["event_part"] + np.maximum(new, 0) - np.maximum(old, 0)
-    moved = (new != old).any(axis=1) | (f.hot["score"] != e.score) | (f.hot["coverage"] != e.coverage)
+        moved = (new != old).any(axis=1) | (f.hot["score"] != e.score) | (f.hot["coverage"] != e.coverage)
+        store.mark[rows[moved]] |= ROW
     hot["contribution"][rows] = new
     hot["score"][rows] = e.score
     hot["coverage"][rows] = e.coverage
-    store.mark[rows[moved]] |= ROW | LOOK
     store.mark[rows] &= ~np.uint8(SCORE)
     return f, e

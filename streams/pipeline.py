@@ -29,7 +29,8 @@ from streams.folding import Folding
 from streams.partition_context import Context
 from streams.publication import publish
 from streams.source_queue import SourceQueue, ceil_tick
-from streams.ticking import run_tick, tick_lines
+from streams.ticking import last_full_hour, run_tick, stand_at, tick_lines
+from streams.topics import CLOCK_KEY
 
 _BLOCK = 512
 _SLICE = 4096
@@ -49,6 +50,8 @@ class Partition:
         """The last tick that ran: scores between ticks stand at it."""
         self._cut_ms = UNSET
         """Where the clock stood when the last commit began."""
+        self._told_hour = UNSET
+        """The full hour that the changelog tells."""
         self._queues = [SourceQueue(context.tick, context.grace, context.roomy) for _ in SOURCES]
         self._admission = Admission(context.belongs(number), self.store)
         self._folding = Folding(self.store, context)
@@ -61,7 +64,9 @@ class Partition:
 
     def restore(self, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Put changelog rows, in log order, back into the columns."""
-        restore_rows(self.store, rows)
+        for hour in [int(value) for key, value in rows if key == CLOCK_KEY and value]:
+            self._told_hour = max(self._told_hour, hour)
+        restore_rows(self.store, [row for row in rows if row[0] != CLOCK_KEY])
 
     def resume(self, source: int, metadata: str) -> None:
         """Continue behind a committed offset: its metadata says how far this source's clock and the ticks were.
@@ -80,6 +85,7 @@ class Partition:
     def takeover(self) -> None:
         """After recovery, before the first event: index what waits, and queue the alerts that fire for publication."""
         store = self.store
+        stand_at(store, self.context.scorer, max(self._told_hour, self._last_hour))
         self._folding.index_held()
         due = store.hot["due"][: store.n]
         self._due = [(int(due[row]), row) for row in np.flatnonzero(due != UNSET).tolist()]
@@ -245,8 +251,16 @@ class Partition:
     def pending(self) -> bool:
         """Whether there is anything to write: rows, scores, alerts or dead letters."""
         return bool(
-            self._folding.alerts or self._dead or (self.store.mark[: self.store.n] & (ROW | LOOK)).any()
+            self._folding.alerts
+            or self._dead
+            or self._last_hour > self._told_hour
+            or (self.store.mark[: self.store.n] & (ROW | LOOK)).any()
         )
+
+    @property
+    def _last_hour(self) -> int:
+        """The full hour that everybody had been evaluated at when the last commit began."""
+        return last_full_hour(self._cut_ms, self.context.tick)
 
     @property
     def scores_pending(self) -> bool:
@@ -285,12 +299,15 @@ class Partition:
             yield [(r.account_id.encode(), encode_score(r)) for r in records]
 
     def row_blocks(self) -> Iterator[list[tuple[bytes, bytes]]]:
-        """Encoded `state` rows that changed; clears their marks block by block."""
+        """Encoded `state` rows that changed, block by block, and the hour that holds for all others; clears the marks."""
         rows = np.flatnonzero(self.store.mark[: self.store.n] & ROW)
         for start in range(0, len(rows), _BLOCK):
             some = rows[start : start + _BLOCK]
             self.store.mark[some] &= ~np.uint8(ROW)
             yield encode_rows(self.store, some)
+        if self._last_hour > self._told_hour:  # behind the rows: they were as they are written at that hour, or later
+            self._told_hour = self._last_hour
+            yield [(CLOCK_KEY, b"%d" % self._told_hour)]
         self.store.tails.shrink()
 
     def drain_alerts(self) -> list[tuple[bytes, bytes]]:

@@ -6,7 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from scoring.evaluate import Scorer
+from numpy.typing import NDArray
+
+from scoring.evaluate import Evaluation, Scorer
+from scoring.facts import Facts
 from scoring.layout import ENDED
 from scoring.record import ScoreRecord, score_records
 from scoring.rescore import Cause, rescore
@@ -17,6 +20,17 @@ THRESHOLD: Final = 500
 """Thousandths of a point."""
 _ENDED_BAND: Final = 100
 """What `pub_band` holds once the end of an account was published."""
+
+
+def worth_telling(f: Facts, e: Evaluation, band: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Which accounts, of which the facts hold what was published last, have a score to publish."""
+    published = f.hot
+    return np.asarray(
+        (np.abs(e.score - published["pub_score"]) >= THRESHOLD)
+        | (band != published["pub_band"])
+        | (e.coverage != published["pub_coverage"])
+        | (published["pub_day"] < f.today)
+    )
 
 
 def publish(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[ScoreRecord]:
@@ -40,15 +54,8 @@ def publish(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[Score
 def _publish_live(store: Store, rows: Int64, scorer: Scorer, as_of: Int64) -> list[ScoreRecord]:
     """Those whose scores stand at ticks of one day."""
     f, e = rescore(store, rows, scorer, as_of, Cause.EVENTS)
-    store.mark[rows] &= ~np.uint8(LOOK)
     hot = store.hot
-    moved = np.abs(e.score - f.hot["pub_score"]) >= THRESHOLD
-    moved |= (
-        (f.hot["band"] != f.hot["pub_band"])
-        | (e.coverage != f.hot["pub_coverage"])
-        | (f.hot["pub_day"] < f.today)
-    )
-    at = np.flatnonzero(moved)
+    at = np.flatnonzero(worth_telling(f, e, f.hot["band"]))
     some = rows[at]
     hot["version"][some] += 1
     records = score_records(store, rows, at, f, e, scorer)
@@ -70,5 +77,4 @@ def _publish_ended(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> lis
     f, e = rescore(store, rows, scorer, as_of, Cause.CLOCK)
     store.hot["score"][rows] = -1
     store.hot["coverage"][rows] = 0
-    store.mark[rows] &= ~np.uint8(LOOK)
     return score_records(store, rows, np.arange(len(rows)), f, e, scorer)

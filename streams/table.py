@@ -27,7 +27,7 @@ from faust.types import TP, EventT, TopicT
 
 from streams.fence import FencedWriter
 from streams.fetch import Record, RecordBlock
-from streams.topics import is_own
+from streams.topics import CLOCK_KEY, is_own
 
 Fail = Callable[[BaseException], None]
 """Reports an error that must end the worker; the first one wins."""
@@ -38,7 +38,7 @@ class Partition(Protocol):
     """What the transport needs of the scoring of one partition number, over all sources."""
 
     def restore(self, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
-        """Changelog rows in log order; None is a tombstone."""
+        """Changelog rows in log order, and the hours told by `CLOCK_KEY`; None is a tombstone."""
 
     def seen(self, source: int) -> int:
         """The greatest offset of a source in the fences of the restored rows; -1 if there is none."""
@@ -239,10 +239,10 @@ class StateTable(faust.Table[bytes, bytes]):
             raise RuntimeError(
                 f"recovery of {block.tp} lost the rows from {position + 1} to {block.begin - 1}"
             )
-        rows = [(r.key, r.value) for r in block.records if r.key is not None and not is_own(r.key)]
-        self.states[number].restore(rows)
+        kept = [r for r in block.records if r.key is not None and (r.key == CLOCK_KEY or not is_own(r.key))]
+        self.states[number].restore([(r.key, r.value) for r in kept])
         self._position[number] = block.end - 1
-        self.rows_restored += len(rows)
+        self.rows_restored += len(kept)
         self.progress_at = time.monotonic()
 
     def _changelog_topic_name(self) -> str:

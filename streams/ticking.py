@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
@@ -10,7 +12,7 @@ from msgspec import Struct
 from alerts.engine import AlertEngine
 from alerts.model import Alert
 from alerts.rules.base import Tick
-from scoring.bands import advance_bands, keep_history, reset_bands
+from scoring.bands import advance_bands, keep_history, remember, reset_bands
 from scoring.cadence import learn_cadence
 from scoring.evaluate import Evaluation, Scorer, named
 from scoring.facts import Facts
@@ -18,7 +20,10 @@ from scoring.fold.accounts import fill_mrr
 from scoring.layout import BANDS, ENDED, MISSING
 from scoring.rescore import Cause, rescore
 from scoring.state import LOOK, ROW, SCORE, TOUCHED, Store
-from scoring.times import DAY, UNSET, Int64, iso
+from scoring.times import DAY, HOUR, UNSET, Int64, iso
+from streams.publication import worth_telling
+
+_AT_ONCE: Final = 2048
 
 
 class TickLine(Struct, frozen=True):
@@ -55,12 +60,36 @@ def run_tick(
     alerts = engine.at_tick(Tick(store, rows, f, e, live))
     before = f.hot
     changed |= (hot["pending_band"][rows] != before["pending_band"]) | (hot["due"][rows] != before["due"])
-    changed |= (hot["last_sub"][rows] != before["last_sub"]).any(axis=1)
+    changed |= ((e.sub == MISSING) & (before["contribution"].T != MISSING)).any(axis=0)
     changed |= (before["tick"] == UNSET) | (before["tick"] // DAY < tick // DAY)
     changed |= store.mark[rows] & TOUCHED != 0
     store.mark[rows] &= ~np.uint8(TOUCHED)
-    store.mark[rows[changed]] |= ROW | LOOK
+    store.mark[rows[changed]] |= ROW
+    store.mark[rows[worth_telling(f, e, hot["band"][rows])]] |= LOOK
     return alerts, f, e
+
+
+def last_full_hour(tick: int, every: int) -> int:
+    """The newest tick, up to this one, at which everybody is evaluated, if ticks come every `every` ms; UNSET before all."""
+    if tick == UNSET:
+        return UNSET
+    return tick // math.lcm(every, HOUR) * math.lcm(every, HOUR)
+
+
+def stand_at(store: Store, scorer: Scorer, hour: int) -> None:
+    """After recovery: score whoever was scored last at `hour`, when everybody was, but not written again.
+
+    A row is written when more than the clock moved it (`run_tick`), so all that is missing follows from the row and the hour.
+    """
+    hot = store.hot[: store.n]
+    behind = (hot["tick"] != UNSET) & (hot["passed"] < hour) & (hot["flags"] & ENDED == 0)
+    waiting = np.flatnonzero(behind)
+    for start in range(0, len(waiting), _AT_ONCE):
+        rows = waiting[start : start + _AT_ONCE]
+        f, e = rescore(store, rows, scorer, hour, Cause.CLOCK)
+        remember(store, rows, e)
+        store.mark[rows[worth_telling(f, e, f.hot["band"])]] |= LOOK
+        store.hot["tick"][rows] = store.hot["passed"][rows] = hour
 
 
 def tick_lines(store: Store, rows: Int64, f: Facts, e: Evaluation, model_hash: str) -> list[TickLine]:
