@@ -12,14 +12,14 @@ from alerts.costs import costs
 from alerts.machine import Code, Level
 from alerts.model import Alert, Evidence, Kind, Phase, Reason, Severity, alert_id
 from alerts.rules.base import EMPTY, FactRule, LevelRule, Tick
-from scoring.bands import velocity
+from scoring.bands import velocity_of
 from scoring.evaluate import Scorer
 from scoring.facts import Facts
-from scoring.layout import ENDED, HISTORY_DAYS, MISSING, TIERS
+from scoring.layout import ENDED, HISTORY_DAYS, MISSING, MONTHS, TIERS
 from scoring.record import attributes, band_name
 from scoring.state import Store
 from scoring.tail import FactState
-from scoring.times import DAY, UNSET, Int64
+from scoring.times import DAY, UNSET, month_of
 
 SPARK_DAYS: Final = 30
 """Days of daily scores that travel with an alert."""
@@ -76,10 +76,11 @@ class Composer:
         """`told`: episode, revision, event time of the transition, last tick when it was made."""
         hot, name = store.hot[row], store.names[row]
         episode, revision, at, tick = told
-        one: Int64 = np.array([row])
-        score = hot["score"].astype(np.int64).reshape(1)
-        now = max(int(hot["tick"]), 0)
-        tier = int(self._scorer.tiers(Facts(store, one, now))[0])
+        now, score = max(int(hot["tick"]), 0), int(hot["score"])
+        mrr = hot["mrr"][month_of(now) % MONTHS]
+        tier = int(
+            self._scorer.tiers_of(*(np.array([v], np.int64) for v in (hot["tier"], mrr, hot["seats"])))[0]
+        )
         return Alert(
             id=alert_id(name, rule.name, int(hot["term"]), episode),
             phase=phase,
@@ -93,23 +94,23 @@ class Composer:
             episode=episode,
             at=at,
             tick=tick,
-            score=None if score[0] == MISSING else int(score[0]),
+            score=None if score == MISSING else score,
             band=band_name(int(hot["band"]), ended=bool(hot["flags"] & ENDED)),
             previous_band=None if hot["band_since"] == UNSET else band_name(int(hot["previous_band"])),
             coverage=int(hot["coverage"]),
-            velocity_7d=velocity(store, one, now, score, 7)[0],
-            velocity_28d=velocity(store, one, now, score, 28)[0],
+            velocity_7d=velocity_of(hot, now, 7),
+            velocity_28d=velocity_of(hot, now, 28),
             evidence=evidence,
             drivers=costs(store, row, self._scorer.weights[:, tier].tolist())
             if phase is Phase.FIRING
             else [],
-            history=_history(store, row, now // DAY),
+            history=_history(hot["history"].tolist(), now // DAY),
             play=rule.play,
             attributes={"tier": TIERS[tier], **attributes(store.tails.get(row, EMPTY))},
             model=self._scorer.hash,
         )
 
 
-def _history(store: Store, row: int, today: int) -> list[int | None]:
-    days = np.arange(today - SPARK_DAYS + 1, today + 1) % HISTORY_DAYS
-    return [None if s == MISSING else s for s in store.hot["history"][row, days].tolist()]
+def _history(daily: Sequence[int], today: int) -> list[int | None]:
+    scores = [daily[day % HISTORY_DAYS] for day in range(today - SPARK_DAYS + 1, today + 1)]
+    return [None if score == MISSING else score for score in scores]

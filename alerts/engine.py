@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts.composing import Composer
 from alerts.machine import Code, Decision, Level, decide
@@ -44,10 +45,13 @@ class AlertEngine:
         """One step of every level rule for the accounts of a tick, facts that are over, facts of the clock."""
         out: list[Alert] = []
         active = tick.store.hot["alerts"][tick.rows]
+        calm = self._calm(tick)
         somewhere = np.bitwise_or.reduce(active)
         for rule in self.levels:
             verdict, bit = rule.verdict(tick), self._bits[rule.name]
-            look = verdict.holds | (active & bit != 0) if somewhere & bit else verdict.holds
+            look = verdict.holds
+            if somewhere & bit:
+                look = (look | (active & bit != 0)) & ~(verdict.stays & (calm & bit != 0))
             for i in np.flatnonzero(look).tolist():
                 out += self._step(rule, tick, i, verdict)
         for i in np.flatnonzero(active & np.uint64(FACTS)).tolist():
@@ -57,13 +61,22 @@ class AlertEngine:
                 out += self._tell_once(tick, i, tick_rule, item)
         return out
 
+    def _calm(self, tick: Tick) -> NDArray[np.uint64]:
+        """Which alerts of each account fire and were told with the band of now: while they hold, nothing is new."""
+        store, rows = tick.store, tick.rows
+        moved = rows[store.calm_band[rows] != tick.band]
+        store.calm[moved] = 0
+        store.calm_band[rows] = tick.band
+        return store.calm[rows]
+
     def _step(self, rule: LevelRule, tick: Tick, i: int, verdict: Verdict) -> list[Alert]:
         row, band = tick.row_numbers[i], tick.bands[i]
         state = tick.store.tails.get(row, EMPTY).levels.get(rule.name)
         fires = state is not None and state.phase in (Code.FIRING, Code.NO_DATA)
         condition = verdict.of(i, fires=fires)
         if state is not None and state.phase == Code.FIRING and condition and state.band == band:
-            return []  # by far the most common: it still fires, and nothing is new
+            tick.store.calm[row] |= self._bits[rule.name]
+            return []
         level = _level(state)
         decision = decide(level, condition, tick.facts.now, rule.hold_ms, band=band)
         if decision.level == level:
@@ -76,6 +89,7 @@ class AlertEngine:
 
     def _keep(self, store: Store, row: int, rule: str, decision: Decision) -> None:
         store.tail(row).levels[rule] = LevelState(*decision.level)
+        store.calm[row] &= ~self._bits[rule]
         if decision.level.phase == Code.INACTIVE:
             store.hot["alerts"][row] &= ~self._bits[rule]
         else:

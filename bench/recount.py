@@ -15,6 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from bench.tally import Tally
 from scoring.row import restore_rows
 from scoring.state import Store
+from streams.own_records import CLOCK_KEY, is_own
 from streams.settings import Settings
 
 _IDLE_S: Final = 10.0
@@ -35,8 +36,8 @@ class Logged(NamedTuple):
     value: bytes
 
 
-def read(settings: Settings, topic: str, partition: int) -> Iterator[Logged]:
-    """All records now in a partition of a topic of the prefix, without term records.
+def read(settings: Settings, topic: str, partition: int, *, clock: bool = False) -> Iterator[Logged]:
+    """All records now in a partition of a topic of the prefix, without term records; with the changelog's clock if wanted.
 
     Raises TimeoutError if the broker stops sending before the end.
     """
@@ -61,7 +62,7 @@ def read(settings: Settings, topic: str, partition: int) -> Iterator[Logged]:
                     raise TimeoutError(f"{tp.topic}[{partition}]: {message.error()}")
                 at = message.offset() + 1
                 key = message.key()
-                if key[:1] != b"\0":
+                if not is_own(key) or (clock and key == CLOCK_KEY):
                     yield Logged(at - 1, message.timestamp()[1], key, message.value())
     finally:
         consumer.close()

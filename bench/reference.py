@@ -13,6 +13,7 @@ from bench.recount import WrongResultError, read
 from scoring.events import SOURCES
 from scoring.model import default_model
 from streams.context import make_context
+from streams.own_records import CLOCK_KEY
 from streams.pipeline import Partition
 from streams.settings import Settings
 from tests.oracle.columns import accounts
@@ -46,8 +47,9 @@ def check_sample(settings: Settings, fleet: Fleet, *, tick_ms: int) -> dict[str,
 
 def _differences(settings: Settings, number: int, sample: set[bytes], tick_ms: int) -> list[str]:
     engine = Partition(number, make_context(default_model(), tick_ms=tick_ms, grace_ms=_grace(settings)))
-    rows = {record.key: record.value for record in read(settings, "state", number)}
+    rows = {record.key: record.value for record in read(settings, "state", number, clock=True)}
     engine.restore(list(rows.items()))
+    engine.takeover()
     last = int(engine.store.hot["tick"][: engine.store.n].max())
     log = _log(settings, number, sample)
     model = yaml.safe_load(_MODEL.read_text("utf-8"))
@@ -55,7 +57,8 @@ def _differences(settings: Settings, number: int, sample: set[bytes], tick_ms: i
     names = {key.decode() for key in sample} & told.keys()
     expected = {name: outlook(engine.store.day, told[name]) for name in names}
     small = Partition(number, engine.context)
-    small.restore([(key, rows[key]) for key in sample if key in rows])
+    small.restore([(key, rows[key]) for key in (*sample, CLOCK_KEY) if key in rows])
+    small.takeover()
     small.store.roll(engine.store.day)
     return differences(expected, accounts(small))
 

@@ -144,6 +144,12 @@ def velocity(store: Store, rows: Int64, now: int, score: Int64, days: int) -> li
     return [c if k else None for c, k in zip(change.tolist(), known.tolist(), strict=True)]
 
 
+def velocity_of(row: Any, now: int, days: int) -> int | None:  # noqa: ANN401 - a row of HOT
+    """The same of one account, by the score that its row holds."""
+    score, then = int(row["score"]), int(row["history"][(now // DAY - days) % HISTORY_DAYS])
+    return None if MISSING in (score, then) else score // 10 - then
+
+
 def reset_bands(store: Store, row: int, now: int) -> None:
     """An account that ended has no band."""
     hot = store.hot

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from scoring.layout import DIMENSIONS, MISSING
 from scoring.state import Store
@@ -38,19 +40,36 @@ class Driver(Struct, frozen=True, omit_defaults=True):
     what: list[str] = []
 
 
-def drivers(store: Store, row: int, tail: Tail) -> list[Driver]:
+class Change(NamedTuple):
+    """What became of an account since its score was published last."""
+
+    dimensions: list[tuple[int, int, int, int]]
+    """Of each that changed: its place, what it adds now and added then, and what events moved, in thousandths."""
+    reweighted: bool
+
+
+def changes_of(hot: NDArray[Any]) -> list[Change]:
+    """The changes of some accounts, by their hot rows; those published for the first time have none."""
+    new, old, by_event = hot["contribution"], hot["pub_contribution"], hot["event_part"]
+    reweighted = ((new == MISSING) != (old == MISSING)).any(axis=1).tolist()
+    changed = (new != old) | (by_event != 0)
+    changed &= ((hot["pub_score"] != MISSING) & (hot["score"] != MISSING))[:, None]
+    out = [Change([], again) for again in reweighted]
+    which, place = (found.tolist() for found in np.nonzero(changed))
+    told = zip(
+        which, place, new[changed].tolist(), old[changed].tolist(), by_event[changed].tolist(), strict=True
+    )
+    for i, *change in told:
+        out[i].dimensions.append(tuple(change))
+    return out
+
+
+def drivers(store: Store, row: int, tail: Tail, change: Change) -> list[Driver]:
     """The parts of the change since the last publication, largest first. Empty for a first publication."""
-    hot = store.hot[row]
-    if hot["pub_score"] == MISSING or hot["score"] == MISSING:
-        return []
-    new, old = hot["contribution"].tolist(), hot["pub_contribution"].tolist()
-    by_events = hot["event_part"].tolist()
-    reweighted = any((n == MISSING) != (o == MISSING) for n, o in zip(new, old, strict=True))
     parts: list[Driver] = []
-    for name, n, o, by_event in zip(DIMENSIONS, new, old, by_events, strict=True):
-        if n == o and not by_event:
-            continue  # most of them
-        for cause, points in _causes(n, o, by_event, reweighted=reweighted):
+    for place, n, o, by_event in change.dimensions:
+        name = DIMENSIONS[place]
+        for cause, points in _causes(n, o, by_event, reweighted=change.reweighted):
             if points:
                 known = _evidence(store, row, tail, name) if cause in _TOLD else ([], [])
                 parts.append(Driver(name, cause, points, *known))

@@ -6,7 +6,7 @@ Integers throughout (docs/semantics.md, 5-6).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,25 +58,30 @@ class Scorer:
         self.hash = model.hash
         self.weights = np.zeros((D, len(TIERS)), np.int64)
         self.onboarding = np.zeros(D, np.bool_)
-        self._dimensions: list[tuple[int, list[tuple[str, int, SignalFunction]]]] = []
+        self._slots: list[int] = []
+        self._signals: list[tuple[str, SignalFunction, Any]] = []
+        begins, weights = [], []
         for slot, name in enumerate(DIMENSIONS):
             spec = model.dimensions.get(name)
             if spec is None:
                 continue
             self.weights[slot] = model.weights(name)
             self.onboarding[slot] = spec.onboarding
-            self._dimensions.append((slot, [(s, o.weight, SIGNALS[s][0]) for s, o in spec.signals.items()]))
+            self._slots.append(slot)
+            begins.append(len(self._signals))
+            self._signals += [(s, SIGNALS[s][0], o) for s, o in spec.signals.items()]
+            weights += [o.weight for o in spec.signals.values()]
+        self._begins, self._weights = np.array(begins, np.intp), np.array(weights, np.int64).reshape(-1, 1)
 
     def tiers(self, f: Facts) -> Int64:
         """Tier of each account: told, else the model's first rule that holds, else its default."""
-        tier = f.column("tier")
-        guess = np.full(len(f), TIERS.index(self.model.default_tier), np.int64)
+        return self.tiers_of(f.column("tier"), f.mrr, f.column("seats"))
+
+    def tiers_of(self, tier: Int64, mrr: Int64, seats: Int64) -> Int64:
+        """The same by the tier told or MISSING, the MRR in minor units and the seats."""
+        guess = np.full(len(tier), TIERS.index(self.model.default_tier), np.int64)
         for rule in reversed(self.model.tier_rules):
-            holds = (
-                f.mrr >= rule.min_mrr
-                if rule.min_mrr is not None
-                else f.column("seats") >= (rule.min_seats or 0)
-            )
+            holds = mrr >= rule.min_mrr if rule.min_mrr is not None else seats >= (rule.min_seats or 0)
             guess[holds] = TIERS.index(rule.tier)
         return np.where(tier == MISSING, guess, tier)
 
@@ -87,15 +92,16 @@ class Scorer:
         young = f.age_days < self.model.lifecycle.onboarding_days
         weight = self.weights[:, tier] * (self.onboarding[:, None] == young)
         sub = np.full((D, n), MISSING, np.int64)
-        signals: dict[str, Int64] = {}
-        for slot, members in self._dimensions:
-            total, have = np.zeros(n, np.int64), np.zeros(n, np.int64)
-            for name, w, function in members:
-                value = signals[name] = function(f, self.model.dimensions[DIMENSIONS[slot]].signals[name])
-                ok = value != MISSING
-                total += np.where(ok, value, 0) * w
-                have += ok * w
-            sub[slot] = np.where((have > 0) & (weight[slot] > 0), total // np.maximum(have, 1), MISSING)
+        values = np.empty((len(self._signals), n), np.int64)
+        for place, (_, function, options) in enumerate(self._signals):
+            values[place] = function(f, options)
+        if self._slots:
+            have = np.where(values != MISSING, self._weights, 0)
+            total = np.add.reduceat(have * values, self._begins)
+            have = np.add.reduceat(have, self._begins)
+            known = (have > 0) & (weight[self._slots] > 0)
+            sub[self._slots] = np.where(known, total // np.maximum(have, 1), MISSING)
+        signals = {name: values[place] for place, (name, _, _) in enumerate(self._signals)}
         score, coverage = combine(sub, weight)
         return Evaluation(sub, weight, score, coverage, contributions(sub, weight, score), tier, signals)
 

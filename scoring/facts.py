@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from scoring.model_parts import TierName
 from scoring.state import Store
 from scoring.tail import Tail
 from scoring.times import DAY, HOUR, UNSET, Int64, month_of_day
+
+_FEW: Final = 64
 
 
 class AccountFacts(NamedTuple):
@@ -205,7 +207,9 @@ class Facts:
 
 
 def row_sums(values: NDArray[Any]) -> Int64:
-    """Sum of each row; `sum(axis=1)` takes two to six times as long for rows as short as ours."""
+    """Sum of each row; of many rows as short as ours NumPy's own sum takes two to six times as long."""
+    if len(values) < _FEW:
+        return np.asarray(np.add.reduce(values, axis=1, dtype=np.int64))
     sums: Int64 = np.einsum("ij->i", values, dtype=np.int64)
     return sums
 

@@ -8,15 +8,15 @@ import msgspec
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from scoring.bands import ceiling_facts, velocity
-from scoring.drivers import Driver, drivers
+from scoring.bands import ceiling_facts, ceilings, velocity
+from scoring.drivers import Driver, changes_of, drivers
 from scoring.evaluate import Evaluation, Scorer
 from scoring.facts import Facts
 from scoring.layout import BANDS, DIMENSIONS, ENDED, MISSING, SEEN, TIERS, take_rows
 from scoring.model import Model
 from scoring.state import Store
 from scoring.tail import Tail
-from scoring.times import DAY, UNSET, Int64, iso
+from scoring.times import DAY, UNSET, Int64, iso, iso_column
 
 _FAR: Final = 180 * DAY
 """Further away than this a deadline presses nobody."""
@@ -94,7 +94,8 @@ def score_records(
     """
     week, month = (velocity(store, rows, f.today * DAY, e.score, days) for days in (7, 28))
     dimensions, mrr, now = _Dimensions(e, at, scorer.model), f.mrr.tolist(), f.at.tolist()
-    of = _Batch(store, take_rows(store.hot, rows[at]), scorer)
+    capped = ceilings(f, scorer.model)[at] < len(BANDS)
+    of = _Batch(store, take_rows(store.hot, rows[at]), scorer, capped.tolist())
     score, coverage, tier = e.score.tolist(), e.coverage.tolist(), e.tier.tolist()
     return [
         of.record(
@@ -108,11 +109,14 @@ def score_records(
 class _Batch:
     """The columns of the accounts of some records as plain lists: a field of one row costs as much as of a hundred."""
 
-    def __init__(self, store: Store, hot: NDArray[Any], scorer: Scorer) -> None:
-        self._store, self._hot, self._scorer = store, hot, scorer
+    def __init__(self, store: Store, hot: NDArray[Any], scorer: Scorer, capped: list[bool]) -> None:
+        """`capped`: whether some fact caps the band."""
+        self._store, self._hot, self._scorer, self._capped = store, hot, scorer, capped
         self._ended = (hot["flags"] & ENDED != 0).tolist()
         names = ("band", "version", "previous_band", "band_since", "renewal", "deadline", "last_seen")
         self._columns = {name: hot[name].tolist() for name in names}
+        self._seen = iso_column(hot["last_seen"][:, : len(SEEN)])
+        self._changes = changes_of(hot)
 
     def record(
         self, row: int, j: int, now: int, score: int, coverage: float, tier: str, mrr: int,
@@ -136,11 +140,11 @@ class _Batch:
             tier=tier,
             previous_band=None if since == UNSET else BANDS[previous],
             since=None if since == UNSET else iso(since),
-            ceilings=[] if ended else ceiling_facts(self._hot[j], now, model.ceilings),
+            ceilings=[] if ended or not self._capped[j] else ceiling_facts(self._hot[j], now, model.ceilings),
             velocity_7d=None if velocities[0] is None else velocities[0] / 100,
             velocity_28d=None if velocities[1] is None else velocities[1] / 100,
             dimensions={} if ended else dimensions.of(j),
-            drivers=[] if ended else drivers(store, row, tail),
+            drivers=[] if ended else drivers(store, row, tail, self._changes[j]),
             ended=ended,
             mrr=known_mrr,
             mrr_at_risk=at_risk,
@@ -148,7 +152,9 @@ class _Batch:
             **({} if ended else _deadline(renewal, deadline, now)),
             override=_override(tail, now),
             attributes=attributes(tail),
-            last_seen={name: iso(ts) for name, ts in zip(SEEN, seen, strict=False) if ts != UNSET},
+            last_seen={
+                name: text for name, ts, text in zip(SEEN, seen, self._seen[j], strict=False) if ts != UNSET
+            },
         )
 
 
@@ -156,12 +162,12 @@ class _Dimensions:
     """What the records say of the dimensions of the accounts `at` of an evaluation."""
 
     def __init__(self, e: Evaluation, at: Int64, model: Model) -> None:
-        self._sub, self._weight = e.sub[:, at].T.tolist(), e.weight[:, at].T.tolist()
-        self._contribution = e.contribution[:, at].T.tolist()
+        self._sub, self._weight = (e.sub[:, at] / 1000).T.tolist(), e.weight[:, at].T.tolist()
+        self._contribution = (e.contribution[:, at] / 1000).T.tolist()
         self._signals = [
-            [(s, e.signals[s][at].tolist()) for s in model.dimensions[name].signals] if name in model.dimensions else []
-            for name in DIMENSIONS
-        ]  # fmt: skip
+            [(s, (e.signals[s][at] / 1000).tolist()) for s in told.signals] if told else []
+            for told in map(model.dimensions.get, DIMENSIONS)
+        ]
 
     def of(self, j: int) -> dict[str, DimensionScore]:
         """Those with a score, by name."""
@@ -169,11 +175,9 @@ class _Dimensions:
             DIMENSIONS, self._sub[j], self._weight[j], self._contribution[j], self._signals, strict=True
         )
         return {
-            name: DimensionScore(
-                sub / 1000, weight, points / 1000, {s: v / 1000 for s, values in signals if (v := values[j]) != MISSING}
-            )
+            name: DimensionScore(sub, weight, points, {s: v for s, values in signals if (v := values[j]) >= 0})
             for name, sub, weight, points, signals in parts
-            if sub != MISSING
+            if sub >= 0
         }  # fmt: skip
 
 

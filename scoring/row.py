@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from scoring.layout import MATRICES, blank, take_rows, words
 from scoring.state import KEPT, Store, roll_columns
-from scoring.tails import TOLD, Packed
+from scoring.tails import TOLD
 from scoring.times import UNSET, Int64
 from scoring.upgrade import COLUMNS, derive_new_columns, head_bytes, matrices_of, present_columns
 
@@ -70,7 +70,7 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
     code[:, 4] = _codes(touches, (1, 2))
     out: list[Pair] = [(b"", b"")] * len(rows)
     shapes, group = np.unique(code.view("<u8").reshape(-1), return_inverse=True)
-    code[:, _BITS] = [tail.bits for tail in tails]
+    code[:, _BITS] = store.tails.bits(rows)
     code.view("<u2")[:, _FIRST_DAY] = store.first_days(rows)
     rings: list[NDArray[Any]] = [usage, errors, counts, touches]
     for g in range(len(shapes)):
@@ -87,7 +87,7 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
         body = np.concatenate(parts, axis=1).tobytes()
         length = len(body) // len(at)
         for i, start in zip(at.tolist(), range(0, len(body), length), strict=True):
-            out[i] = store.keys[rows[i]], body[start : start + length] + tails[i].data
+            out[i] = store.keys[rows[i]], body[start : start + length] + tails[i]
     return out
 
 
@@ -165,7 +165,7 @@ def _restore_tails(
     for i in np.flatnonzero(told).tolist():
         row, value = members[i]
         if len(value) > length:
-            store.tails.put(row, Packed(value[length:], value[_BITS]))
+            store.tails.put(row, value[length:], value[_BITS])
         else:
             store.tails.drop(row)
     first = np.ascontiguousarray(body[:, 2 * _FIRST_DAY : _HEAD]).view("<u2").reshape(-1).astype(np.int64)
@@ -178,7 +178,7 @@ def _restore_untold(store: Store, members: Sequence[tuple[int, bytes]], at: int)
     for row, value in members:
         store.tails.drop(row)
         if len(value) > at:
-            store.tails.put(row, Packed(value[at:], 0))
+            store.tails.put(row, value[at:], 0)
             if (oldest := store.tails[row].oldest()) != UNSET:
                 store.expect(row, oldest)
 

@@ -29,7 +29,6 @@ _NEVER: Final = 2**31 - 1
 _BLANK = blank()
 _BLANK_WORDS: Final = words(_BLANK.reshape(1))
 _FIELDS: Final = dict(HOT.fields or {})
-_BLOCK = 65_536
 
 
 def column_offset(name: str, item_bytes: int) -> int:
@@ -69,7 +68,7 @@ class Store:
 
     def _allocate(self, capacity: int) -> None:
         old_n = self.n
-        kept = ("mark", "last_usage", "expiry", *MATRICES) if old_n else ()
+        kept = ("mark", "last_usage", "expiry", "calm", "calm_band", *MATRICES) if old_n else ()
         old, old_words = {name: getattr(self, name) for name in kept}, words(self.hot) if old_n else None
         self.hot: NDArray[Any] = np.empty(capacity, HOT)
         self.mark = np.zeros(capacity, np.uint8)
@@ -77,6 +76,9 @@ class Store:
         """Id of the newest folded usage event per row: evidence only, not part of the state."""
         self.expiry = np.full(capacity, _NEVER, np.int32)
         """First day on which something of a row may have to be forgotten. Not part of the state."""
+        self.calm = np.zeros(capacity, np.uint64)
+        """Bits of the `alerts` column: those that fire and were told with `calm_band`. Not part of the state."""
+        self.calm_band = np.zeros(capacity, np.int8)
         self.usage = np.zeros((capacity, MATRICES["usage"][0]), np.int64)
         self.errors = np.zeros((capacity, MATRICES["errors"][0]), np.int64)
         self.counts = np.zeros((capacity, MATRICES["counts"][0]), np.int16)
@@ -93,9 +95,8 @@ class Store:
         self.errors_flat = self.errors.reshape(-1)
 
     def _grow(self) -> None:
-        """Make room, beyond some size by blocks: doubling a million rows stalls for seconds."""
-        room = len(self.hot)
-        self._allocate(max(2 * room, 4096) if room < _BLOCK else room + _BLOCK)
+        """Make room twice as large: each row is copied once on average, and pages never written to take no memory."""
+        self._allocate(max(2 * len(self.hot), 4096))
 
     def row(self, key: bytes) -> int:
         """The row of an account, made when it is new."""
@@ -190,6 +191,7 @@ class Store:
         ):  # fmt: skip
             self.hot[name][row] = old[name]
         self.hot["term"][row] = old["term"] + 1
+        self.calm[row] = 0
         self.hot["created_ts"][row] = self.hot["first_ts"][row] = old["started_ts"]
         for matrix in MATRICES:
             getattr(self, matrix)[row] = 0

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scoring.tail import Tail
 from scoring.times import DAY
@@ -23,16 +26,6 @@ MOST_DECODED: Final = 8_192
 _RECENT: Final = DAY
 
 
-class Packed(NamedTuple):
-    """An encoded tail and the bits that say what is in it."""
-
-    data: bytes
-    bits: int
-
-
-NOTHING: Final = Packed(b"", TOLD)
-
-
 _BLANK: Final = Tail()
 
 
@@ -41,15 +34,17 @@ class Tails:
 
     def __init__(self) -> None:
         self._decoded: dict[int, Tail] = {}
-        self._packed: dict[int, Packed] = {}
+        self._packed: dict[int, bytes] = {}
         """Of rows whose tail did not change since: a row is here, or in `_decoded`, or in both."""
+        self._bits = np.zeros(0, np.uint8)
+        """What is in the tails of `_packed`, by row; no objects, which the garbage collector would have to look at."""
         self.most_decoded = MOST_DECODED
 
     def change(self, row: int) -> Tail:
         """The tail of a row to change, made when there is none."""
         packed, tail = self._packed.pop(row, None), self._decoded.get(row)
         if tail is None:
-            tail = self._decoded[row] = Tail() if packed is None else Tail.decode(packed.data)
+            tail = self._decoded[row] = Tail() if packed is None else Tail.decode(packed)
         return tail
 
     def get(self, row: int, default: Tail) -> Tail:
@@ -63,13 +58,13 @@ class Tails:
         tail = self._decoded.get(row)
         if tail is not None:
             return tail
-        packed = self._packed.get(row, NOTHING)
-        return Tail.decode(packed.data) if packed.data else _BLANK
+        packed = self._packed.get(row)
+        return Tail.decode(packed) if packed else _BLANK
 
     def __getitem__(self, row: int) -> Tail:
         tail = self._decoded.get(row)
         if tail is None:
-            tail = self._decoded[row] = Tail.decode(self._packed[row].data)
+            tail = self._decoded[row] = Tail.decode(self._packed[row])
         return tail
 
     def __setitem__(self, row: int, tail: Tail) -> None:
@@ -82,29 +77,47 @@ class Tails:
     def drop(self, row: int) -> None:
         """Forget the tail of a row, if there is one."""
         self._packed.pop(row, None)
+        if row < len(self._bits):
+            self._bits[row] = 0
         self._decoded.pop(row, None)
 
-    def put(self, row: int, packed: Packed) -> None:
+    def put(self, row: int, packed: bytes, bits: int) -> None:
         """Put back what was encoded; without TOLD it is decoded to see what it holds."""
         self._decoded.pop(row, None)
-        if not packed.bits & TOLD:
-            tail = self._decoded[row] = Tail.decode(packed.data)
-            packed = Packed(packed.data, _bits(tail, 0))
-        self._packed[row] = packed
+        if not bits & TOLD:
+            tail = self._decoded[row] = Tail.decode(packed)
+            bits = _bits(tail, 0)
+        self._keep(row, packed, bits)
 
-    def pack(self, row: int, tick: int) -> Packed:
+    def pack(self, row: int, tick: int) -> bytes:
         """The encoded form as it stands; `tick` is the last one that the row was evaluated at."""
         packed = self._packed.get(row)
         if packed is None:
             tail = self._decoded.get(row)
             if tail is None:
-                return NOTHING
-            packed = self._packed[row] = Packed(tail.encode(), _bits(tail, tick))
+                return b""
+            packed = tail.encode()
+            self._keep(row, packed, _bits(tail, tick))
         return packed
+
+    def bits(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """What is in the tails of rows that were just packed."""
+        self._reach(int(rows.max(initial=-1)))
+        return self._bits[rows] | np.uint8(TOLD)
+
+    def _keep(self, row: int, packed: bytes, bits: int) -> None:
+        self._reach(row)
+        self._packed[row], self._bits[row] = packed, bits
+
+    def _reach(self, row: int) -> None:
+        if row >= len(self._bits):
+            grown = np.zeros(max(row + 1, 2 * len(self._bits), 1024), np.uint8)
+            grown[: len(self._bits)] = self._bits
+            self._bits = grown
 
     def holding(self, bit: int) -> Iterator[tuple[int, Tail]]:
         """Rows whose tail may hold something, by its bit, and their tails."""
-        rows = [row for row, packed in self._packed.items() if packed.bits & bit]
+        rows = [row for row in np.flatnonzero(self._bits & bit).tolist() if row in self._packed]
         rows += [row for row in self._decoded if row not in self._packed]
         for row in rows:
             yield row, self[row]

@@ -156,6 +156,12 @@ def iso(ms: int) -> str:
     )
 
 
+def iso_column(times: NDArray[np.int64]) -> list[list[str]]:
+    """Like `iso` for each time of a matrix from 1970 on, as lists; what lies before is some text."""
+    texts = np.datetime_as_string(times.astype("<M8[ms]"), unit="ms").tolist()
+    return [[t[:19] + "Z" if t.endswith(".000") else t + "Z" for t in row] for row in texts]
+
+
 @lru_cache(maxsize=16_384)
 def _minute(minute: int) -> str:
     return (_EPOCH + timedelta(minutes=minute)).isoformat(timespec="minutes")[:16]

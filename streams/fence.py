@@ -27,9 +27,9 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams.clock import Clock
+from streams.own_records import TERM_KEY
 from streams.producer_ids import InitProducerId
 
-TERM_KEY: Final = b"\0term"
 """Key of the record that opens a term; readers of the outputs skip keys that start with NUL."""
 
 _FENCED: Final = frozenset({47, 90})  # INVALID_PRODUCER_EPOCH, PRODUCER_FENCED

@@ -21,7 +21,7 @@ from streams.codec import CODE, decode_one
 from streams.holding import held_bytes
 from streams.partition_context import Context
 from streams.source_queue import Chunk
-from streams.ticking import end_account, ended_now, start_term
+from streams.ticking import end_account, start_term, turned_terms
 
 Mask = NDArray[np.bool_]
 
@@ -133,10 +133,10 @@ class Folding:
         for row, held in sorted(self.held.pop(tick, []), key=lambda item: (item[1].source, item[1].offset)):
             waiting[row].append(held)
         touched = (store.mark[: store.n] & TOUCHED != 0) & (store.hot["passed"][: store.n] < tick)
-        for row, is_ended, was in ended_now(store, np.flatnonzero(touched).tolist()):
-            if is_ended and not was:
+        for row, is_ended in turned_terms(store, np.flatnonzero(touched)):
+            if is_ended:
                 self.tell(end_account(store, row, tick, self._context.alerts))
-            elif was and not is_ended:
+            else:
                 start_term(store, row)
                 since = int(store.hot["started_ts"][row])
                 self._fold_held([(row, h) for h in waiting.get(row, []) if h.ts >= since])

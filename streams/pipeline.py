@@ -26,14 +26,14 @@ from streams import clock_metadata
 from streams.codec import Admission, Record, decode_chunk
 from streams.dead_letters import DeadLetter, encode, record_key
 from streams.folding import Folding
+from streams.own_records import CLOCK_KEY
 from streams.partition_context import Context
 from streams.publication import publish
 from streams.source_queue import SourceQueue, ceil_tick
 from streams.ticking import last_full_hour, run_tick, stand_at, tick_lines
-from streams.topics import CLOCK_KEY
 
 _BLOCK = 512
-_SLICE = 4096
+_SLICE = 2048
 
 
 class Partition:
@@ -299,13 +299,15 @@ class Partition:
             yield [(r.account_id.encode(), encode_score(r)) for r in records]
 
     def row_blocks(self) -> Iterator[list[tuple[bytes, bytes]]]:
-        """Encoded `state` rows that changed, block by block, and the hour that holds for all others; clears the marks."""
+        """Encoded `state` rows that changed, in blocks, and the hour that holds for all others; clears the marks."""
         rows = np.flatnonzero(self.store.mark[: self.store.n] & ROW)
         for start in range(0, len(rows), _BLOCK):
             some = rows[start : start + _BLOCK]
             self.store.mark[some] &= ~np.uint8(ROW)
             yield encode_rows(self.store, some)
-        if self._last_hour > self._told_hour:  # behind the rows: they were as they are written at that hour, or later
+        if (
+            self._last_hour > self._told_hour
+        ):  # behind the rows: they were as they are written at that hour, or later
             self._told_hour = self._last_hour
             yield [(CLOCK_KEY, b"%d" % self._told_hour)]
         self.store.tails.shrink()

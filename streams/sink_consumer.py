@@ -32,8 +32,8 @@ from streams import dead_letters
 from streams.clock import wall_ms
 from streams.kafka_clients import client_arguments
 from streams.notifier_metrics import MALFORMED, Metrics, cause
+from streams.own_records import is_own
 from streams.settings import Settings
-from streams.topics import is_own
 
 MAX_IN_FLIGHT: Final = 2048
 """Alerts of one sink between fetch and fate; those that wait for their group are among them."""

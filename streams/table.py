@@ -27,7 +27,7 @@ from faust.types import TP, EventT, TopicT
 
 from streams.fence import FencedWriter
 from streams.fetch import Record, RecordBlock
-from streams.topics import CLOCK_KEY, is_own
+from streams.own_records import CLOCK_KEY, is_own
 
 Fail = Callable[[BaseException], None]
 """Reports an error that must end the worker; the first one wins."""
@@ -239,8 +239,9 @@ class StateTable(faust.Table[bytes, bytes]):
             raise RuntimeError(
                 f"recovery of {block.tp} lost the rows from {position + 1} to {block.begin - 1}"
             )
-        kept = [r for r in block.records if r.key is not None and (r.key == CLOCK_KEY or not is_own(r.key))]
-        self.states[number].restore([(r.key, r.value) for r in kept])
+        named = [(r.key, r.value) for r in block.records if r.key is not None]
+        kept = [(key, value) for key, value in named if key == CLOCK_KEY or not is_own(key)]
+        self.states[number].restore(kept)
         self._position[number] = block.end - 1
         self.rows_restored += len(kept)
         self.progress_at = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -70,7 +70,7 @@ def run_tick(
 
 
 def last_full_hour(tick: int, every: int) -> int:
-    """The newest tick, up to this one, at which everybody is evaluated, if ticks come every `every` ms; UNSET before all."""
+    """The newest tick up to this one at which everybody is evaluated, if ticks come every `every` ms; or UNSET."""
     if tick == UNSET:
         return UNSET
     return tick // math.lcm(every, HOUR) * math.lcm(every, HOUR)
@@ -79,7 +79,7 @@ def last_full_hour(tick: int, every: int) -> int:
 def stand_at(store: Store, scorer: Scorer, hour: int) -> None:
     """After recovery: score whoever was scored last at `hour`, when everybody was, but not written again.
 
-    A row is written when more than the clock moved it (`run_tick`), so all that is missing follows from the row and the hour.
+    A row is written when more than the clock moved it (`run_tick`): what is missing follows from the row and the hour.
     """
     hot = store.hot[: store.n]
     behind = (hot["tick"] != UNSET) & (hot["passed"] < hour) & (hot["flags"] & ENDED == 0)
@@ -117,14 +117,12 @@ def tick_lines(store: Store, rows: Int64, f: Facts, e: Evaluation, model_hash: s
     ]
 
 
-def ended_now(store: Store, rows: Sequence[int]) -> list[tuple[int, bool, bool]]:
-    """For each row: (row, is ended by its registers, was ended at its last tick)."""
-    out = []
-    for row in rows:
-        hot = store.hot[row]
-        is_ended = hot["ended_ts"] != UNSET and hot["ended_ts"] >= hot["started_ts"]
-        out.append((row, bool(is_ended), bool(hot["flags"] & ENDED)))
-    return out
+def turned_terms(store: Store, rows: Int64) -> list[tuple[int, bool]]:
+    """Rows that ended or came back since their last tick: (row, whether it is ended by its registers)."""
+    ended = store.hot["ended_ts"][rows]
+    is_ended = (ended != UNSET) & (ended >= store.hot["started_ts"][rows])
+    turned = is_ended != (store.hot["flags"][rows] & ENDED != 0)
+    return list(zip(rows[turned].tolist(), is_ended[turned].tolist(), strict=True))
 
 
 def end_account(store: Store, row: int, tick: int, engine: AlertEngine) -> list[Alert]:

@@ -23,15 +23,6 @@ ROW_BYTES: Final = 8 << 20
 """Largest batch `state` has to take, compressed: a row is one record, and managed clusters allow no more."""
 
 
-CLOCK_KEY: Final = b"\0clock"
-"""In `state`, the last record of a commit: the newest full hour that every account of the partition was scored at."""
-
-
-def is_own(key: bytes | None) -> bool:
-    """Whether a record of an output is one of the engine's own (it opens a term, or tells the hour): readers skip those."""
-    return key is not None and key.startswith(b"\0")
-
-
 class Purpose(StrEnum):
     """What a topic is for; decides its configuration and how strictly it is checked."""
 

@@ -28,9 +28,10 @@ from scoring.times import HOUR, UNSET
 from streams.clock import wall_ms
 from streams.delivery_log import connect
 from streams.kafka_clients import client_arguments
+from streams.own_records import is_own
 from streams.probes import ProbeServer, Readiness
 from streams.settings import Settings
-from streams.topics import Purpose, is_own, partition_counts
+from streams.topics import Purpose, partition_counts
 from streams.view_metrics import Fate, Metrics, Reason
 from streams.view_rows import Row, row_of
 from streams.view_store import (

@@ -91,6 +91,12 @@ class Verdict(NamedTuple):
     known: Mask | None = None
     keeps: Mask | None = None
 
+    @property
+    def stays(self) -> Mask:
+        """Where the condition can be told, and keeps an alert firing."""
+        stays = self.holds if self.keeps is None else self.keeps
+        return stays if self.known is None else np.asarray(stays & self.known)
+
     def of(self, i: int, *, fires: bool) -> bool | None:
         """The condition of account i, by whether its alert fires already; None if it cannot be told."""
         if self.known is not None and not self.known[i]:

@@ -15,8 +15,9 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from streams.cli.output import emit_json, emit_table
 from streams.dead_letters import DeadLetter, decode
 from streams.kafka_clients import client_arguments
+from streams.own_records import is_own
 from streams.settings import Settings
-from streams.topics import Purpose, is_own, partition_counts
+from streams.topics import Purpose, partition_counts
 
 HEAD_CHARACTERS = 60
 COLUMNS = ("time", "topic", "partition", "offset", "reason", "detail", "key", "value")

@@ -17,8 +17,8 @@ from alerts.model import decode_alert
 from alerts.render import Notification, notification
 from streams.demo.picture import Picture
 from streams.kafka_clients import client_arguments
+from streams.own_records import is_own
 from streams.settings import Settings
-from streams.topics import is_own
 
 Key = tuple[str, str, int]
 _decode_notification: Final = msgspec.json.Decoder(Notification).decode

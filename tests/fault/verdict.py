@@ -59,7 +59,11 @@ async def judge(run: FaultRun, feeds: Feeds, *, live: bool = True) -> Verdict:
         for number, told in expected.items():
             state = held.get(number, {"day": 0, "accounts": {}})
             add(verdict, f"live[{number}]", compare_accounts(told, state["day"], state["accounts"]))
-    rows, scores, alerts = await run.read("state"), await run.read("scores"), await run.read("alerts")
+    rows, scores, alerts = (
+        await run.read("state", clock=True),
+        await run.read("scores"),
+        await run.read("alerts"),
+    )
     lines = tick_lines(run.directory)
     for number, told in expected.items():
         rebuilt = rebuild(number, rows[number])
@@ -86,6 +90,7 @@ def rebuild(number: int, records: Iterable[Any]) -> Partition:
     """The state of a partition out of its changelog and nothing else."""
     partition = Partition(number, make_context(default_model(), tick_ms=TICK, grace_ms=GRACE))
     partition.restore([(r.key, r.value) for r in records])
+    partition.takeover()
     return partition
 
 

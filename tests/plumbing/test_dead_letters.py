@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from streams.cli.main import app
 from streams.dead_letters import MAX_VALUE_BYTES, Brake, DeadLetter, decode, encode
-from streams.fence import TERM_KEY
+from streams.own_records import TERM_KEY
 from streams.settings import Kafka, Settings
 from streams.topics import create
 from tests.servers import KafkaAddress

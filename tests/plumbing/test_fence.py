@@ -14,8 +14,9 @@ from faust.types import TP
 
 from streams import topics
 from streams.clock import Clock, wall_ms
-from streams.fence import TERM_KEY, FencedError, FencedWriter, compress_fast
+from streams.fence import FencedError, FencedWriter, compress_fast
 from streams.flush import Outputs
+from streams.own_records import TERM_KEY
 from streams.settings import Kafka, Settings
 from streams.topics import HOUR_MS, ROW_BYTES
 from tests.plumbing.own_kafka import own_kafka

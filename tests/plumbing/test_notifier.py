@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from alerts.sinks.base import SinkError
 from streams import notifier
 from streams.clock import wall_ms
-from streams.fence import TERM_KEY
 from streams.notifier import MissingTopicError, create_sinks
+from streams.own_records import TERM_KEY
 from streams.servers.redis import RedisServer
 from streams.settings import Engine, Kafka, Redis, Settings, Sinks, Webhook
 from tests.plumbing.notifying import (

@@ -105,11 +105,16 @@ async def wrong(run: Run, feeds: Feeds) -> list[str]:
     """Every difference between what the workers wrote and the reference: rows rebuilt from the compacted changelog, scores, ticks, alerts."""
     found: list[str] = []
     told = await feeds.expected()
-    rows, scores, alerts = await run.read("state"), await run.read("scores"), await run.read("alerts")
+    rows, scores, alerts = (
+        await run.read("state", clock=True),
+        await run.read("scores"),
+        await run.read("alerts"),
+    )
     lines = tick_lines(run.directory)
     for number, expected in told.items():
         partition = Partition(number, make_context(default_model(), tick_ms=TICK, grace_ms=GRACE))
         partition.restore([(r.key, r.value) for r in rows[number]])
+        partition.takeover()
         got = {who: a for who, a in accounts(partition).items() if who not in HELPERS.values()}
         seen = {
             who: outlook(partition.store.day, a)

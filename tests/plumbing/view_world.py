@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis as RedisClient
 
 from scoring.times import iso, parse
-from streams.fence import TERM_KEY
+from streams.own_records import TERM_KEY
 from streams.partitioner import partition_of
 from streams.view import ViewRole
 from streams.view_reader import Order, Query, ViewReader

@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams import topics
+from streams.own_records import CLOCK_KEY, is_own
 from streams.servers.process import free_port
 from streams.settings import Engine, Kafka, Probes, Settings
 
@@ -201,8 +202,8 @@ class WorkerGroup:
         finally:
             await consumer.stop()
 
-    async def read(self, topic: str) -> dict[int, list]:
-        """Everything in a topic, by partition, without term records."""
+    async def read(self, topic: str, *, clock: bool = False) -> dict[int, list]:
+        """Everything in a topic, by partition, without term records; with those of the changelog's clock if wanted."""
         tps = [TopicPartition(self.prefix + topic, p) for p in range(PARTITIONS)]
         consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, isolation_level="read_committed")
         await consumer.start()
@@ -213,7 +214,9 @@ class WorkerGroup:
             ends = await consumer.end_offsets(tps)
             while any([await consumer.position(tp) < ends[tp] for tp in tps]):
                 for tp, records in (await consumer.getmany(timeout_ms=500)).items():
-                    found[tp.partition] += [r for r in records if r.key is None or r.key[:1] != b"\0"]
+                    found[tp.partition] += [
+                        r for r in records if not is_own(r.key) or (clock and r.key == CLOCK_KEY)
+                    ]
         finally:
             await consumer.stop()
         return found

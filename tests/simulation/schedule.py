@@ -85,6 +85,7 @@ def simulate(
     asyncio.run(_live_through(world, context, expected.context_last, flush, prepare))
     rebuilt = Partition(0, make_context(MODEL, tick_ms=TICK, grace_ms=GRACE))
     rebuilt.restore(world.rows())
+    rebuilt.takeover()
     wrong += [f"rebuilt: {d}" for d in differences(accounts(expected.partition), accounts(rebuilt))]
     wrong += differences(expected.told, told)
     wrong += _alerts_differ(wanted, world.alerts)

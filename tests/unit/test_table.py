@@ -11,8 +11,8 @@ from aiokafka.errors import IllegalStateError, KafkaTimeoutError
 from faust.types import TP
 
 from streams.app import _faust_app
-from streams.fence import TERM_KEY
 from streams.fetch import RecordBlock
+from streams.own_records import TERM_KEY
 from streams.settings import Kafka, Settings
 from streams.table import StateTable
 

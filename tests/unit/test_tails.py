@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
 import pytest
 from msgspec import ValidationError, msgpack
 
 from alerts.machine import Code
 from alerts.rules.base import EMPTY
 from scoring.tail import FactState, Held, LevelState, OverrideState, Tail
-from scoring.tails import ALERTS, HELD, TOLD, Packed, Tails
+from scoring.tails import ALERTS, HELD, TOLD, Tails
 from scoring.times import DAY
 
 NOW = 20_000 * DAY
@@ -38,11 +39,11 @@ def test_nothing_is_lost(seed):
                 tails.change(row).attributes["step"] = (step, step)
                 kept.setdefault(row, Tail()).attributes["step"] = (step, step)
             case 2:
-                assert tails.pack(row, NOW).data == (kept[row].encode() if row in kept else b"")
+                assert tails.pack(row, NOW) == (kept[row].encode() if row in kept else b"")
             case 3:
                 tails.shrink()
             case 4 if row in kept:
-                tails.put(row, Packed(kept[row].encode(), random.choice([0, TOLD])))
+                tails.put(row, kept[row].encode(), random.choice([0, TOLD]))
             case 5 if random.random() < 0.2:
                 tails.drop(row)
                 kept.pop(row, None)
@@ -75,8 +76,8 @@ def test_what_a_tail_holds(written):
     first, again = Tails(), Tails()
     for row, tail in enumerate((WAITS, FIRES, OVER, REST, FACT, PLAIN)):
         first[row] = copy(tail)
-        data, bits = first.pack(row, NOW)
-        again.put(row, Packed(data, bits if written else 0))
+        data, bits = first.pack(row, NOW), int(first.bits(np.array([row]))[0])
+        again.put(row, data, bits if written else 0)
     assert [row for row, _ in again.holding(HELD)] == [0]
     rested = [] if written else [3]
     assert sorted(row for row, _ in again.holding(ALERTS)) == sorted([1, 2, 4, *rested])
