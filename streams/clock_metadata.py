@@ -1,7 +1,8 @@
 """What travels with a committed offset: the stream clock of its source, and which release could write it.
 
-JSON, as brokers keep text: `[format, version of the rows, last tick passed, position]`. The first format had neither
-of the first two. A release reads all earlier formats and refuses what a newer one wrote, before it joins the group.
+JSON, as brokers keep text: `[format, version of the rows, last tick passed, position]`. The first format had neither of
+the first two; with the third, rows are not written because time passed, which earlier releases would not make up for
+(`streams.ticking.stand_at`). A release reads all earlier formats and refuses what a newer one wrote, before it joins.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 from scoring.row import ROW_VERSION, RowVersionError
 from streams.source_queue import Position
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(list[Any]).decode

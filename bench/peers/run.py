@@ -53,8 +53,8 @@ def _recount(world: World, at: Stage) -> dict[str, int]:
     rows = {r.key: decode_row(r.value) for p in range(PARTITIONS) for r in read(at.settings, "state", p)}
     units = np.zeros_like(at.tally.units)
     for key, row in rows.items():
-        units[int(key[5:])] = row.units
-    events = sum(row.events for row in rows.values())
+        units[int(key[5:])] = row["units"]
+    events = sum(int(row["events"]) for row in rows.values())
     if events != at.tally.events or (units != at.tally.units).any():
         raise WrongResultError(f"the toy job holds {events} of {at.tally.events} events")
     return {"events": events, "accounts": len(rows), "wrong": 0}

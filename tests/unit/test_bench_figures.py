@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from bench.figures import Figures
 from bench.jobs import results
 from bench.observed import LAG_BINS, Board, Snapshot
 from bench.peers import toy
-from bench.peers.own import Context, ToyPartition
+from bench.peers.own import Context, ToyPartition, decode_row
 from bench.report import machine_line, peers_table, placed, product_table
 from bench.scenarios import SCENARIOS, chosen, deadline, perform, unmeasured
 from bench.skew import skew, takeover
@@ -138,20 +138,27 @@ def test_toy_job_is_one_job():
     from bench.load import Fleet, Generator, Load  # noqa: PLC0415
 
     context, plain = Context(), {}
-    partition = ToyPartition(0, context)
+    partition, batched = ToyPartition(0, context), ToyPartition(0, Context())
     load = Load(3_000, 20, 1_770_000_000_000, 0.02)
     offsets: Counter[int] = Counter()
     for block in Generator(load, Fleet(20, 1)).blocks(500):
+        batch: dict[int, list[Record]] = defaultdict(list)
         for source, key, value in zip(block.sources.tolist(), block.keys, block.values, strict=True):
             record = Record(offsets[source], key, value)
             offsets[source] += 1
+            batch[source].append(record)
             partition.feed(source, [record])
             partition.feed(source, [record])
             event = toy.decode(value)
             plain[key] = toy.add(plain.get(key), toy.hour(event.ts), event.quantity)
+        for source, records in batch.items():
+            batched.feed(source, records)
+            batched.feed(source, records[len(records) // 2 :])
     assert context.totals.events.total() == 6_000
-    for key, row in partition._rows.items():
-        assert {"events": row.events, "units": row.units, "head": row.head, "buckets": row.buckets, "score": row.score} == plain[key]  # fmt: skip
+    names = ("events", "units", "head", "buckets", "score")
+    for one in (partition, batched):
+        rows = {key: decode_row(value) for block in one.row_blocks() for key, value in block}
+        assert {key: {name: row[name].tolist() for name in names} for key, row in rows.items()} == plain
 
 
 def test_toy_partition_is_one():
