@@ -18,6 +18,7 @@ from scoring.tail import Tail
 from scoring.times import DAY, HOUR, UNSET, Int64, month_of_day
 
 _FEW: Final = 64
+"""Accounts up to which the call itself costs more than the sum."""
 
 
 class AccountFacts(NamedTuple):

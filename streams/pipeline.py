@@ -305,9 +305,7 @@ class Partition:
             some = rows[start : start + _BLOCK]
             self.store.mark[some] &= ~np.uint8(ROW)
             yield encode_rows(self.store, some)
-        if (
-            self._last_hour > self._told_hour
-        ):  # behind the rows: they were as they are written at that hour, or later
+        if self._last_hour > self._told_hour:  # behind the rows, which stand at that hour or later
             self._told_hour = self._last_hour
             yield [(CLOCK_KEY, b"%d" % self._told_hour)]
         self.store.tails.shrink()

@@ -73,7 +73,8 @@ def last_full_hour(tick: int, every: int) -> int:
     """The newest tick up to this one at which everybody is evaluated, if ticks come every `every` ms; or UNSET."""
     if tick == UNSET:
         return UNSET
-    return tick // math.lcm(every, HOUR) * math.lcm(every, HOUR)
+    grid = math.lcm(every, HOUR)
+    return tick // grid * grid
 
 
 def stand_at(store: Store, scorer: Scorer, hour: int) -> None:

@@ -16,6 +16,7 @@ from scoring.row import RowVersionError, restore_rows
 from scoring.state import Store
 from streams.cli.check_result import Result, Status
 from streams.kafka_clients import client_arguments
+from streams.own_records import is_own
 from streams.settings import Settings
 from streams.topics import Purpose, partition_counts
 
@@ -62,7 +63,7 @@ async def _last_rows(
     rows: dict[int, list[tuple[bytes, bytes | None]]] = {tp.partition: [] for tp in tps}
     while any([await consumer.position(tp) < ends[tp] for tp in tps]):
         for tp, records in (await consumer.getmany(timeout_ms=_POLL_MS)).items():
-            rows[tp.partition] += [(r.key, r.value) for r in records if r.key and r.key[:1] != b"\0"]
+            rows[tp.partition] += [(r.key, r.value) for r in records if r.key and not is_own(r.key)]
     return rows
 
 
