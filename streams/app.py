@@ -249,8 +249,10 @@ class Worker:
             self._check_progress(now)
 
     def _commit_early(self) -> None:
-        """Days of a backlog go by in less than a commit interval: what waits for a commit gets one."""
-        if self._early.done() and any(state.held_back for state in self.table.live().values()):
+        """What waits for a commit gets one: days of a backlog, which go by in less than an interval, and alerts."""
+        live = self.table.live().values()
+        hurry = self.flush.rested and any(state.alerts_pending for state in live)
+        if self._early.done() and (hurry or any(state.held_back for state in live)):
             self._early = asyncio.ensure_future(self.flush.commit())
 
     def _check_progress(self, now: float) -> None:

@@ -258,6 +258,11 @@ class Partition:
         )
 
     @property
+    def alerts_pending(self) -> bool:
+        """Whether alerts were decided that nobody was told yet."""
+        return bool(self._folding.alerts)
+
+    @property
     def _last_hour(self) -> int:
         """The full hour that everybody had been evaluated at when the last commit began."""
         return last_full_hour(self._cut_ms, self.context.tick)

@@ -67,6 +67,10 @@ class Partition(Protocol):
         """Whether there is anything to write."""
 
     @property
+    def alerts_pending(self) -> bool:
+        """Whether alerts are among it."""
+
+    @property
     def scores_pending(self) -> bool:
         """Whether there are scores to publish."""
 

@@ -62,6 +62,7 @@ class ToyPartition:
     clock_ms = -1
     scores_pending = False
     held_back = False
+    alerts_pending = False
 
     def __init__(self, number: int, context: Context) -> None:
         self.number = number

@@ -130,6 +130,10 @@ class CountingPartition:
     held_back = False
 
     @property
+    def alerts_pending(self) -> bool:
+        return bool(self.alerts)
+
+    @property
     def pending(self) -> bool:
         return bool(self.dirty or self.unpublished or self.alerts or self.dead)
 

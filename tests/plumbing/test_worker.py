@@ -29,6 +29,19 @@ async def test_counts_every_record_once_and_stops_in_time(kafka, topic_prefix, t
     assert {metadata for _, metadata in committed.values()} == {f"m{n}" for n, _ in committed.values()}
 
 
+async def test_alert_does_not_wait_for_the_commit_interval(kafka, topic_prefix, tmp_path):
+    """An alert gets a commit at once: its row is written, and the offset committed, long before the interval is over."""
+    rarely = {"ACCOUNTPULSE_ENGINE__COMMIT_INTERVAL": "120"}
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path, extra=rarely) as run:
+        child = run.start()
+        await run.ready(child)
+        await run.produce_text([b"7"] * 10)
+        await run.finished(timeout=20)
+        alerts, rows = await run.read("alerts"), await run.read("state")
+    assert [(r.key, r.value) for r in alerts[0]] == [(b"k0", b"10")]
+    assert b"k0" in {r.key for r in rows[0]}
+
+
 async def test_recreated_input_is_refused(kafka, topic_prefix, tmp_path):
     """A worker refuses an input that ends before what was committed, and names both offsets."""
     async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
