@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import time
@@ -11,7 +12,6 @@ from typing import Any, Final, Protocol, cast
 
 import faust
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaTP
 from faust.types import TP
@@ -25,7 +25,7 @@ from streams.fetch import RecordBlock
 from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush, Outputs
 from streams.intake import Intake
-from streams.kafka_clients import client_arguments, committed_offsets
+from streams.kafka_clients import batch_producer, committed_offsets
 from streams.metrics import Totals, WorkerCollector
 from streams.probes import Readiness
 from streams.scoring_pace import Pace
@@ -33,7 +33,6 @@ from streams.settings import Kafka, Settings
 from streams.table import BlockSchema, Partition, StateTable
 from streams.transport import Consumer, Transport
 
-_BATCH_BYTES: Final = 900_000
 _HOUSEKEEPING_S: Final = 0.05
 _YOUNG_COMMITS: Final = 10
 _SESSIONS_FENCED: Final = 3
@@ -105,7 +104,7 @@ class Worker:
         self._make, self._inputs = make, inputs
         self.halt = Halt()
         self.registry = CollectorRegistry()
-        self.producer = _producer(kafka)
+        self.producer = batch_producer(kafka)
         self.app = _faust_app(settings)
         self.writer = FencedWriter(kafka.group, outputs.all, self.producer, kafka.write_deadline, clock)
         self.table = StateTable(
@@ -132,7 +131,7 @@ class Worker:
         self._early.set_result(True)
         self._connected = False
         self._settled = False
-        self._settled_at: float | None = None
+        self._settled_at = time.monotonic()
         self.registry.register(
             WorkerCollector(
                 table=self.table, intake=self.intake, flush=self.flush, totals=scoring.totals,
@@ -241,6 +240,8 @@ class Worker:
                 self._commit_early()
                 self.intake.advance_all()
                 self._settled_at = now
+            elif self.app.started:
+                self.consumer.thread.hear_group()
             if settled and not self._settled:
                 gc.collect()
                 gc.freeze()  # what was recovered stays: the collector need not look at it again
@@ -263,16 +264,24 @@ class Worker:
         if self.table.fresh and now - self.table.progress_at > kafka.write_deadline:
             self.fail(StuckError(f"recovery made no progress for {kafka.write_deadline:.0f} s"))
         limit = _DEADLINES_UNSETTLED * kafka.write_deadline
-        if self._settled_at and now - max(self._settled_at, self.table.progress_at) > limit:
+        if now - max(self._settled_at, self.table.progress_at) > limit:
             self.fail(StuckError(f"a rebalance is not over after {limit:.0f} s"))
 
     async def _publish_scores(self) -> None:
+        """After each batch, as far as the pace allows; ticks move scores, too."""
         pace, pause = Pace(self.settings.engine.score_interval), self.settings.engine.score_interval
         while True:
             await asyncio.sleep(pause)
-            if any(state.scores_pending for state in self.table.live().values()):
+            if not self._scores_pending():
+                self.intake.news.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.intake.news.wait(), self.settings.engine.score_interval)
+            if self._scores_pending():
                 await self.flush.publish_scores()
             pause = pace.pause(self.flush.scoring_s)
+
+    def _scores_pending(self) -> bool:
+        return any(state.scores_pending for state in self.table.live().values())
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -287,18 +296,6 @@ def create_worker(settings: Settings) -> Worker:
 
     context = build_context(settings)
     return Worker(settings, context, lambda number: ScoredPartition(number, context))
-
-
-def _producer(kafka: Kafka) -> AIOKafkaProducer:
-    return AIOKafkaProducer(
-        **client_arguments(kafka),
-        acks="all",
-        enable_idempotence=True,
-        compression_type="lz4",
-        max_batch_size=_BATCH_BYTES,
-        max_request_size=_BATCH_BYTES + 100_000,
-        request_timeout_ms=int(kafka.request_timeout * 1000),
-    )
 
 
 def _faust_app(settings: Settings) -> WorkerApp:

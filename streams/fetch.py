@@ -73,7 +73,10 @@ async def fetch(fetcher: KafkaFetcher, wanted: Collection[Any], wait_s: float) -
     deadline = time.monotonic() + wait_s
     while True:
         if fetcher._subscriptions.reassignment_in_progress:
-            await fetcher._subscriptions.wait_for_assignment()
+            try:
+                await fetcher._subscriptions.wait_for_assignment()
+            except kafka_errors.KafkaError:  # of the group: heard before the next fetch
+                return {}
         blocks = _prefetched(fetcher, wanted)
         remaining = deadline - time.monotonic()
         if blocks or remaining <= 0:
@@ -83,7 +86,8 @@ async def fetch(fetcher: KafkaFetcher, wanted: Collection[Any], wait_s: float) -
         if not waiter.done() or fetcher._closed:
             waiter.cancel()
             return {}
-        waiter.result()  # raises what the group coordinator gave up with
+        if waiter.exception():  # as above
+            return {}
 
 
 def _prefetched(fetcher: KafkaFetcher, wanted: Collection[Any]) -> dict[TP, RecordBlock]:

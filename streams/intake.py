@@ -30,6 +30,8 @@ _PATIENCE_S: Final = 0.1
 _FOLD_AFTER: Final = 1000
 _BACKLOG: Final = 20
 """Without a commit at most this many times `max_queued` records are fed: an outage shall not fill memory."""
+_MOST_ROWS: Final = 100_000
+"""With more rows to write nothing is fetched: what SIGTERM leaves to the last commit has to fit into five seconds."""
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +104,8 @@ class Intake:
         self.missed = False
         """Set when a block is missing; the consumer seeks back and resets it."""
         self.closed = False
+        self.news = asyncio.Event()
+        """Set when a batch was folded."""
         self.durations = Durations()
         """Of taking and folding a batch."""
 
@@ -118,6 +122,8 @@ class Intake:
     def wanted(self, candidates: Iterable[TP]) -> set[TP]:
         """The input partitions among the candidates that have room."""
         if self.closed or self.uncommitted > _BACKLOG * self._settings.max_queued:
+            return set()
+        if sum(state.rows_pending for state in self._table.live().values()) > _MOST_ROWS:
             return set()
         return {tp for tp in candidates if tp.topic in self._sources and self._has_room(tp)}
 
@@ -199,6 +205,7 @@ class Intake:
                 await share.pause()
             if fed:
                 await self._fold(number)
+        self.news.set()
         self.durations.add(time.monotonic() - began)
 
     async def _fold(self, number: int) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -16,6 +17,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from streams.settings import Kafka
 
 _AGAIN_S: Final = 0.2
+_BATCH_BYTES: Final = 900_000
 
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:
@@ -87,3 +89,16 @@ async def committed_offsets(
                 await asyncio.sleep(_AGAIN_S)
             else:
                 return {tp: position for tp, position in found.items() if position.offset >= 0}
+
+
+def batch_producer(kafka: Kafka) -> AIOKafkaProducer:
+    """The producer behind the worker's own batches, not started."""
+    return AIOKafkaProducer(
+        **client_arguments(kafka),
+        acks="all",
+        enable_idempotence=True,
+        compression_type="lz4",
+        max_batch_size=_BATCH_BYTES,
+        max_request_size=_BATCH_BYTES + 100_000,
+        request_timeout_ms=int(kafka.request_timeout * 1000),
+    )

@@ -258,6 +258,11 @@ class Partition:
         )
 
     @property
+    def rows_pending(self) -> int:
+        """Rows that changed since they were last written."""
+        return int(np.count_nonzero(self.store.mark[: self.store.n] & ROW))
+
+    @property
     def alerts_pending(self) -> bool:
         """Whether alerts were decided that nobody was told yet."""
         return bool(self._folding.alerts)

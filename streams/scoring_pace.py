@@ -15,8 +15,8 @@ class Pace:
     """Pauses between publications. Folding, rows and commits come first; a thread that is idle scores all the time."""
 
     def __init__(self, interval: float) -> None:
-        """`interval` in seconds is the pause when everybody was looked at."""
-        self._interval = interval
+        """`interval` in seconds: half of it is the shortest pause when everybody was looked at."""
+        self._shortest = interval / 2
         self._cpu, self._wall, self._scoring = time.thread_time(), time.monotonic(), 0.0
 
     def pause(self, scoring_s: float) -> float:
@@ -28,5 +28,5 @@ class Pace:
         spent, passed = scoring_s - self._scoring, max(wall - self._wall, 1e-6)
         others = min(max((cpu - self._cpu - spent) / passed, 0.0), 1.0)
         self._cpu, self._wall, self._scoring = cpu, wall, scoring_s
-        shortest = 0.0 if spent >= SCORING_S else self._interval
+        shortest = 0.0 if spent >= SCORING_S else self._shortest
         return max(shortest, _OTHERS_FIRST * spent * others)

@@ -120,7 +120,7 @@ class Kafka(_Strict):
     request_timeout: Annotated[float, Field(gt=0)] = 20.0
     write_deadline: Annotated[float, Field(gt=0)] = 60.0
     fetch_bytes: Annotated[int, Field(ge=16_384)] = 1 << 20
-    fetch_wait_ms: Annotated[int, Field(ge=0)] = 50
+    fetch_wait_ms: Annotated[int, Field(ge=0)] = 100
     replication_factor: Annotated[int, Field(ge=1)] = 1
     partitions: Annotated[int, Field(ge=1)] = 4
     partitioner: Literal["murmur2", "any"] = "murmur2"

@@ -67,6 +67,10 @@ class Partition(Protocol):
         """Whether there is anything to write."""
 
     @property
+    def rows_pending(self) -> int:
+        """How many rows are among it."""
+
+    @property
     def alerts_pending(self) -> bool:
         """Whether alerts are among it."""
 

@@ -21,6 +21,7 @@ from aiokafka.structs import TopicPartition as KafkaTP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams import group_errors
 from streams.fetch import RecordBlock, fetch
 from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush
@@ -65,6 +66,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         if consumer._closed or consumer._fetcher._closed:
             raise kafka_errors.ConsumerStoppedError
+        group_errors.hear(consumer._coordinator, self._fail)
         with consumer._fetcher._subscriptions.fetch_context():
             return await fetch(consumer._fetcher, active_partitions, timeout or 0.0)
 
@@ -86,6 +88,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             coordinator.fetch_committed_offsets, [KafkaTP(*tp) for tp in partitions]
         )
         return {TP(tp.topic, tp.partition): position for tp, position in found.items()}
+
+    def hear_group(self) -> None:
+        """Ask for errors of the group; nobody fetches while there is no assignment."""
+        coordinator = self._consumer and self._consumer._coordinator
+        if coordinator:
+            self.thread_loop.call_soon_threadsafe(group_errors.hear, coordinator, self._fail)
 
     def rejoin(self) -> None:
         """Ask the group for a new assignment."""

@@ -108,9 +108,8 @@ class ViewRole:
                 else:
                     return
         finally:
-            with contextlib.suppress(asyncio.CancelledError):  # aiokafka passes on that of its own fetching
-                await self._consumer.stop()
-            await self._store.close()
+            # without a broker the consumer may raise anything, that of its own cancelled fetching included
+            await asyncio.gather(self._consumer.stop(), self._store.close(), return_exceptions=True)
 
     def readiness(self) -> Readiness:
         """Ready once readers have a view to read; a rebuild beside it does not matter."""

@@ -63,6 +63,7 @@ class ToyPartition:
     scores_pending = False
     held_back = False
     alerts_pending = False
+    rows_pending = 0
 
     def __init__(self, number: int, context: Context) -> None:
         self.number = number

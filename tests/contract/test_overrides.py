@@ -57,6 +57,8 @@ FINGERPRINTS = {
     "aiokafka.consumer.fetcher:FetchResult.getall": "dab3256df06c",
     "aiokafka.consumer.fetcher:PartitionRecords._unpack_records": "199c30888a42",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.fetch_committed_offsets": "d91fe24aac14",
+    "aiokafka.consumer.group_coordinator:GroupCoordinator.check_errors": "0aeb5263f180",
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._push_error_to_user": "8048ad3f633e",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.request_rejoin": "eeacfc6c7b5f",
     "aiokafka.consumer.group_coordinator:GroupCoordinator._do_heartbeat": "23532681d8d1",
     "aiokafka.consumer.group_coordinator:GroupCoordinator._do_commit_offsets": "55c4e3f10e3f",

@@ -28,15 +28,17 @@ from tests.plumbing.worker_group import PARTITIONS
 
 pytestmark = pytest.mark.timeout(420)
 
-PRODUCE, FETCH, COMMIT, COMMITTED, COORDINATOR, HEARTBEAT, EPOCH = 0, 1, 8, 9, 10, 12, 22
+PRODUCE, FETCH, COMMIT, COMMITTED, COORDINATOR, JOIN, HEARTBEAT, SYNC, EPOCH = 0, 1, 8, 9, 10, 11, 12, 14, 22
 ANSWERS = {
     "writes": {PRODUCE: (5, 6, 7, 19, 20)},
     "reads": {FETCH: (6, 5, 9)},
     "commits": {COMMIT: (14, 15, 16, 7), COMMITTED: (14, 16)},
     "heartbeats": {HEARTBEAT: (15, 16)},
+    "joins": {JOIN: (14, 15, 16, 25), SYNC: (14, 16, 22, 25, 27)},
     "takeover": {EPOCH: (14, 15, 16), COORDINATOR: (15,), COMMITTED: (14,)},
 }
-"""Error codes of the protocol by kind of request: no leader, time-outs, missing replicas, coordinators that moved or load."""
+"""Error codes of the protocol by kind of request: no leader, time-outs, missing replicas, coordinators that moved or load,
+members that are unknown, of an old generation, or to join again."""
 
 
 @dataclass
@@ -80,11 +82,13 @@ async def test_errors(topic_prefix, tmp_path, kind, seed, report):
         feeds = Feeds(run, seed, events=3000)
         async with run.watched(restart=True):
             async with feeds.flowing(12):
-                for _ in range(6):
+                for _ in range(2 if kind == "joins" else 6):  # these brokers let each join wait for seconds
                     await asyncio.sleep(chance.uniform(0.5, 1.5))
                     for api, codes in ANSWERS[kind].items():
-                        broker.fail(api, *chance.choices(codes, k=chance.randint(2, 6)))
-                if kind == "takeover":
+                        broker.fail(
+                            api, *chance.choices(codes, k=chance.randint(2, 3 if kind == "joins" else 6))
+                        )
+                if kind in ("joins", "takeover"):
                     run.kill(worker)
             await run.finished(200)
         assert run.errors(*ANSWERS[kind]), "the workers met none of the errors"

@@ -130,6 +130,10 @@ class CountingPartition:
     held_back = False
 
     @property
+    def rows_pending(self) -> int:
+        return len(self.dirty)
+
+    @property
     def alerts_pending(self) -> bool:
         return bool(self.alerts)
 

@@ -24,6 +24,7 @@ class Kept:
         self.offsets: list[int] = []
         self.events: list[object] = []
         self.highest = -1
+        self.rows_pending = 0
 
     def feed(self, source, records):
         self.offsets += [record.offset for record in records]
@@ -130,6 +131,16 @@ async def test_full_partition_is_left_out_until_it_is_half_empty(setup):
     setup.kept.offsets = list(range(500))
     assert setup.intake.wanted([USAGE]) == set()
     setup.kept.offsets = list(range(499))
+    assert setup.intake.wanted([USAGE]) == {USAGE}
+
+
+async def test_nothing_is_fetched_while_too_many_rows_wait(setup):
+    """What a last commit has to write stays bounded: no source is fetched until rows were written."""
+    setup = Setup()
+    setup.resume()
+    setup.kept.rows_pending = 100_001
+    assert setup.intake.wanted([USAGE]) == set()
+    setup.kept.rows_pending = 100_000
     assert setup.intake.wanted([USAGE]) == {USAGE}
 
 
