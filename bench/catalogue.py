@@ -70,6 +70,8 @@ def _recovery() -> Iterator[tuple[str, Spec]]:
     )
     yield "recovery: process start to first event, 1 M accounts", Spec("steady-1m-zipf", "s", 7, most=True)
     yield "takeover: SIGTERM of one of two to commits on all partitions", Spec("takeover", "s", 4, most=True)
+    yield "restart of one of two without a name: longest stall", Spec("restart", "s")
+    yield "restart of one of two with a name: longest stall", Spec("restart", "s")
 
 
 def _latency() -> Iterator[tuple[str, Spec]]:

@@ -13,6 +13,7 @@ from bench import alert_latency, latency, steady
 from bench.catalogue import CATALOGUE
 from bench.peers import run as peers
 from bench.raw import raw
+from bench.restart import restart
 from bench.takeover import takeover
 from bench.tick import tick
 from bench.workers_cost import workers
@@ -48,6 +49,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "steady-100k-uniform": Scenario(steady.steady_100k_uniform, 200),
     "workers": Scenario(workers, 300),
     "takeover": Scenario(takeover, 200),
+    "restart": Scenario(restart, 300),
     "latency-1k": Scenario(latency.latency_1k, 200),
     "latency-50k": Scenario(latency.latency_50k, 200),
     "alerts": Scenario(alert_latency.alerts, 200),

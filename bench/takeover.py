@@ -26,16 +26,16 @@ def takeover(world: World) -> None:
     with world.stage("takeover", accounts, past_until=load_start(0)) as at:
         workers = [Worker(at.settings, world.directory) for _ in range(2)]
         try:
-            _settle(workers)
+            settle(workers)
             load = Load(pace * 300, accounts, int(time.time() * 1000), pace)
             with LiveFeed(at.settings, load, at.fleet, at.tally) as feed:
                 until(workers, pace * 3, 60)
                 took = [_stop_one(at.settings, workers)]
                 workers.append(Worker(at.settings, world.directory))
-                _settle(workers)
+                settle(workers)
                 time.sleep(2)
                 took.append(_stop_one(at.settings, workers))
-            _drain(at.settings, feed.sent, workers)
+            drain(at.settings, feed.sent, workers)
             finish(world, "takeover", at, workers)
         finally:
             for worker in workers:
@@ -43,7 +43,7 @@ def takeover(world: World) -> None:
     world.figures.add({"takeover: SIGTERM of one of two to commits on all partitions": max(took)})
 
 
-def _settle(workers: list[Worker]) -> None:
+def settle(workers: list[Worker]) -> None:
     """Wait until the partitions are shared equally and recovered."""
     for worker in workers:
         until([worker], PARTITIONS // len(workers), READY_S, "live")
@@ -87,7 +87,7 @@ async def _until_all_advance(settings: Settings, leaver: Worker) -> float:
         return time.monotonic() - began
 
 
-def _drain(settings: Settings, sent: int, workers: list[Worker]) -> None:
+def drain(settings: Settings, sent: int, workers: list[Worker]) -> None:
     """Wait until everything that was sent is committed."""
 
     async def wait() -> None:

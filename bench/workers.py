@@ -45,6 +45,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PROBES__HOST": "127.0.0.1",
         "PROBES__PORT": 0,
     }
+    values |= {"KAFKA__INSTANCE_ID": kafka.instance_id} if kafka.instance_id else {}
     ours = {f"ACCOUNTPULSE_{name}": str(value) for name, value in values.items()}
     others = {name: value for name, value in os.environ.items() if not name.startswith("ACCOUNTPULSE_")}
     return {**others, **ours, "PYTHONPATH": str(ROOT)}

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import signal
 import time
 
 import pytest
+from confluent_kafka import Producer
 
+from scoring.times import iso
+from streams import topics
+from streams.partitioner import partition_of
 from tests.fault.feeds import Feeds
 from tests.fault.harness import ONE_SEED, SEEDS, FaultRun, fault_run
 from tests.fault.verdict import assert_exact
-from tests.plumbing.worker_group import Child, until
+from tests.plumbing.worker_group import PARTITIONS, Child, WorkerGroup, until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -82,3 +87,56 @@ async def test_stopped_without_a_broker(own_kafka, topic_prefix, tmp_path, broke
             assert code != 0
             await run.start_ready(1)
         await assert_exact(run, feeds, report)
+
+
+@pytest.mark.parametrize("seed", ONE_SEED)
+async def test_stopped_with_all_the_rows_it_may_hold(kafka, topic_prefix, tmp_path, seed, report):
+    """SIGTERM while a hundred thousand rows wait for a commit: they are written within 5 s, the exit code is 0, the next worker takes the rest."""
+    accounts, rarely = 150_000, {"ACCOUNTPULSE_ENGINE__COMMIT_INTERVAL": "300"}
+    run = WorkerGroup(kafka.bootstrap, topic_prefix, tmp_path, extra=rarely)
+    await topics.create(run.settings)
+    try:
+        first = run.start()
+        await run.ready(first)
+        await asyncio.to_thread(first_events, run, accounts, seed)
+        await until(lambda: rows_waiting(first) > 100_000, 60, run.logs)
+        await asyncio.sleep(2)
+        waiting, began = rows_waiting(first), time.monotonic()
+        code = await run.stop(first, timeout=10)
+        took, written = time.monotonic() - began, await written_rows(run)
+        report(rows=waiting, seconds=round(took, 1), written=written)
+        assert code == 0, run.logs()
+        assert waiting < accounts, "nothing was left to the next worker"
+        assert took < 5 + 0.5, "beside the flush it leaves the group"
+        assert written >= waiting
+        await run.ready(run.start(ACCOUNTPULSE_ENGINE__COMMIT_INTERVAL="1"))
+        await run.finished()
+        await run.stop(run.children[-1])
+        assert await written_rows(run) == accounts
+    finally:
+        run.close()
+
+
+def first_events(run: WorkerGroup, accounts: int, seed: int) -> None:
+    """One event of each of many accounts."""
+    producer = Producer({"bootstrap.servers": run.bootstrap, "queue.buffering.max.messages": accounts + 1})
+    ts = iso(int(time.time() * 1000))
+    for at in range(accounts):
+        name = f"stop-{seed}-{at}"
+        event = {"type": "usage", "event_id": f"e{at}", "account_id": name, "ts": ts, "quantity": 1}
+        partition = partition_of(name.encode(), PARTITIONS)
+        producer.produce(run.prefix + "usage", json.dumps(event), name.encode(), partition)
+        run.ends["usage", partition] += 1
+    assert producer.flush(60) == 0
+
+
+def rows_waiting(child: Child) -> int:
+    """Events that a worker applied: each is of an account of its own, and none was committed yet."""
+    metric = 'accountpulse_events_total{fate="applied",source="usage"}'
+    lines = [line for line in child.get("/metrics")[1].splitlines() if line.startswith(metric)]
+    return int(float(lines[0].rpartition(" ")[2])) if lines else 0
+
+
+async def written_rows(run: WorkerGroup) -> int:
+    """Accounts of which the changelog holds a row."""
+    return len({record.key for records in (await run.read("state")).values() for record in records})
