@@ -162,12 +162,8 @@ def _restore_tails(
     told = body[:, _BITS] & TOLD != 0
     if not told.all():
         _restore_untold(store, [members[i] for i in np.flatnonzero(~told).tolist()], length)
-    for i in np.flatnonzero(told).tolist():
-        row, value = members[i]
-        if len(value) > length:
-            store.tails.put(row, value[length:], value[_BITS])
-        else:
-            store.tails.drop(row)
+    tails = {members[i][0]: members[i][1][length:] for i in np.flatnonzero(told).tolist()}
+    store.tails.put_told(tails, body[told, _BITS])
     first = np.ascontiguousarray(body[:, 2 * _FIRST_DAY : _HEAD]).view("<u2").reshape(-1).astype(np.int64)
     known = told & (first > 0)
     store.expect_days(rows[known], first[known] - 1)
@@ -186,12 +182,16 @@ def _restore_untold(store: Store, members: Sequence[tuple[int, bytes]], at: int)
 def _place(store: Store, rows: Int64, hot: NDArray[Any], matrices: dict[str, NDArray[Any]]) -> None:
     """Rows written on different days: roll the store to the newest first, then every group to the day of the store."""
     store.roll(int(hot["day"].max()))  # before the rows are placed: rolling clears what it does not know
-    for day in np.unique(hot["day"]).tolist():
-        at = np.flatnonzero(hot["day"] == day)
-        some, rings = take_rows(hot, at), {name: values[at] for name, values in matrices.items()}
+    days = np.unique(hot["day"]).tolist()
+    for day in days:
+        if len(days) == 1:  # the rule: nothing to pick out
+            some, rings, to = hot, matrices, rows
+        else:
+            at = np.flatnonzero(hot["day"] == day)
+            some, rings, to = take_rows(hot, at), {name: v[at] for name, v in matrices.items()}, rows[at]
         if day < store.day:
             roll_columns(some, rings, day, store.day)
-        words(store.hot)[rows[at]] = words(some)
-        store.mark[rows[at]] = some["marks"]
+        words(store.hot)[to] = words(some)
+        store.mark[to] = some["marks"]
         for name, values in rings.items():
-            getattr(store, name)[rows[at]] = values
+            getattr(store, name)[to] = values

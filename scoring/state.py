@@ -27,6 +27,8 @@ KEPT: Final = SCORE | TOUCHED | LOOK
 
 _NEVER: Final = 2**31 - 1
 _BLANK = blank()
+_MOST_ROOM: Final = 1 << 20
+"""Rows added at once: 4 GB of addresses."""
 _BLANK_WORDS: Final = words(_BLANK.reshape(1))
 _FIELDS: Final = dict(HOT.fields or {})
 
@@ -95,8 +97,9 @@ class Store:
         self.errors_flat = self.errors.reshape(-1)
 
     def _grow(self) -> None:
-        """Make room twice as large: each row is copied once on average, and pages never written to take no memory."""
-        self._allocate(max(2 * len(self.hot), 4096))
+        """Make room eight times as large: rows are seldom copied, and pages never written to take no memory."""
+        capacity = len(self.hot)
+        self._allocate(capacity + min(7 * capacity, _MOST_ROOM))
 
     def row(self, key: bytes) -> int:
         """The row of an account, made when it is new."""

@@ -5,7 +5,7 @@ A decoded tail takes about fifteen times the memory of its bytes and slows every
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
@@ -88,6 +88,16 @@ class Tails:
             tail = self._decoded[row] = Tail.decode(packed)
             bits = _bits(tail, 0)
         self._keep(row, packed, bits)
+
+    def put_told(self, tails: Mapping[int, bytes], bits: NDArray[np.uint8]) -> None:
+        """Put back what was encoded, row by row, of tails whose bits, in the same order, tell what is in them."""
+        for row in tails.keys() & self._decoded.keys():
+            del self._decoded[row]
+        self._reach(max(tails, default=-1))
+        self._bits[list(tails)] = bits
+        self._packed.update(tails)
+        for row in [row for row, packed in tails.items() if not packed]:
+            self.drop(row)
 
     def pack(self, row: int, tick: int) -> bytes:
         """The encoded form as it stands; `tick` is the last one that the row was evaluated at."""
