@@ -198,6 +198,10 @@ class Tail:
         tail._bytes = [*encoded, *_EMPTY[len(encoded) :]]
         return tail
 
+    def knows(self, name: str) -> bool:
+        """Whether a part was read or set, so that it may differ from the bytes it came in."""
+        return name in self.__dict__
+
     def oldest(self) -> int:
         """The smallest time of what is remembered for a while only: closed tickets and invoices, answers, contacts."""
         times = [t.state_ts for t in self.tickets.values() if t.state == CLOSED]

@@ -69,7 +69,8 @@ class Tails:
 
     def __setitem__(self, row: int, tail: Tail) -> None:
         self._packed.pop(row, None)
-        self._decoded[row] = tail
+        self._reach(row)
+        self._decoded[row], self._bits[row] = tail, _look(tail, 0)
 
     def __contains__(self, row: int) -> bool:
         return row in self._decoded or row in self._packed
@@ -86,7 +87,7 @@ class Tails:
         self._decoded.pop(row, None)
         if not bits & TOLD:
             tail = self._decoded[row] = Tail.decode(packed)
-            bits = _bits(tail, 0)
+            bits = _look(tail, 0)
         self._keep(row, packed, bits)
 
     def put_told(self, tails: Mapping[int, bytes], bits: NDArray[np.uint8]) -> None:
@@ -107,7 +108,8 @@ class Tails:
             if tail is None:
                 return b""
             packed = tail.encode()
-            self._keep(row, packed, _bits(tail, tick))
+            self._reach(row)
+            self._keep(row, packed, _bits(tail, tick, self._bits.item(row)))
         return packed
 
     def bits(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -141,8 +143,15 @@ class Tails:
                 del self._decoded[row]
 
 
-def _bits(tail: Tail, tick: int) -> int:
-    alerts = bool(tail.facts) or any(
-        level.phase or level.told > tick - _RECENT for level in tail.levels.values()
-    )
-    return TOLD | (HELD if tail.held else 0) | (ALERTS if alerts else 0)
+def _look(tail: Tail, tick: int) -> int:
+    """What is in a tail; decodes what may have to wait."""
+    recent = any(level.phase or level.told > tick - _RECENT for level in tail.levels.values())
+    return TOLD | (HELD if tail.held else 0) | (ALERTS if tail.facts or recent else 0)
+
+
+def _bits(tail: Tail, tick: int, before: int) -> int:
+    """The same, where `before` tells what is in the parts that nobody read since: they need not be decoded."""
+    if tail.knows("levels") or tail.knows("facts"):
+        return _look(tail, tick)
+    held = (HELD if tail.held else 0) if tail.knows("held") else before & HELD
+    return TOLD | held | before & ALERTS
