@@ -23,7 +23,7 @@ from tests.oracle.reading import LogRecord, RejectedError, read
 from tests.oracle.run import Outcome, run
 from tests.oracle.test_oracle import outlook
 
-INPUTS = int(os.environ.get("ACCOUNTPULSE_TEST_FUZZ", "20000"))
+INPUTS = int(os.environ.get("ACCOUNTPULSE_TEST_FUZZ", "10000"))
 FIRST = int(os.environ.get("ACCOUNTPULSE_TEST_SEED", "0"))
 BLOCK, BLOCKS_PER_TEST = 1000, 10
 TICK, GRACE = 6 * HOUR, 60_000
