@@ -64,6 +64,8 @@ def _steady() -> Iterator[tuple[str, Spec]]:
 
 def _recovery() -> Iterator[tuple[str, Spec]]:
     yield "recovery: rows into live state", Spec("steady-1m-zipf", "rows/s", 400_000)
+    yield "recovery: rows a client reads, doing nothing else", Spec("steady-1m-zipf", "rows/s")
+    yield "recovery: of the raw client", Spec("steady-1m-zipf", "%")
     yield (
         "recovery: process start to first event, 100 k accounts",
         Spec("steady-100k-zipf", "s", 3, most=True),

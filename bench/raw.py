@@ -22,6 +22,7 @@ from bench.jobs import run_job
 from bench.workers import ROOT
 from bench.world import World, input_topics
 from scoring.events import decode
+from streams.settings import Settings
 
 _DEADLINE_S: Final = 120.0
 
@@ -71,17 +72,27 @@ async def run(
 def raw(world: World) -> None:
     """Both ways of reading, each in a process of its own."""
     at = world.mix()
-    topics, total = ",".join(input_topics(at.settings)), str(at.tally.events)
-    arguments = [at.settings.kafka.bootstrap, topics, str(at.settings.kafka.partitions), total]
+    topics = input_topics(at.settings)
     for mode, name in (
         ("nothing", "raw client, whole batches"),
         ("decode", "raw client, whole batches and decode"),
     ):
-        command = [sys.executable, "-m", "bench.raw", *arguments, mode]
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        found = run_job(command, world.directory / f"raw-{mode}.log", env, _DEADLINE_S)
-        world.figures.add({name: found[-1]["us"]})
+        world.figures.add({name: _read(world, at.settings, topics, at.tally.events, mode)["us"]})
     world.figures.load["raw"] = {"events": at.tally.events}
+
+
+def raw_rows(world: World, settings: Settings, rows: int) -> float:
+    """Rows a second, read from the changelog by a client that does nothing else: no recovery can be faster."""
+    found = _read(world, settings, [settings.topic_prefix + "state"], rows, "nothing")
+    return found["events"] / found["wall"]
+
+
+def _read(world: World, settings: Settings, topics: Sequence[str], total: int, mode: str) -> dict[str, float]:
+    arguments = [settings.kafka.bootstrap, ",".join(topics), str(settings.kafka.partitions), str(total), mode]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    log = world.directory / f"raw-{settings.topic_prefix}{mode}.log"
+    found = run_job([sys.executable, "-m", "bench.raw", *arguments], log, env, _DEADLINE_S)
+    return {name: float(value) for name, value in found[-1].items()}
 
 
 def _cpu() -> float:
