@@ -250,9 +250,10 @@ class Worker:
             self._check_progress(now)
 
     def _commit_early(self) -> None:
-        """What waits for a commit gets one: days of a backlog, which go by in less than an interval, and alerts."""
+        """Some things do not wait for a commit: days of a backlog, alerts, and the first events after a takeover."""
         live = self.table.live().values()
-        hurry = self.flush.rested and any(state.alerts_pending for state in live)
+        taken_over = time.monotonic() - self.table.live_at < 2 * self.settings.engine.commit_interval
+        hurry = self.flush.rested and any(s.alerts_pending or (taken_over and s.pending) for s in live)
         if self._early.done() and (hurry or any(state.held_back for state in live)):
             self._early = asyncio.ensure_future(self.flush.commit())
 

@@ -116,7 +116,7 @@ class Kafka(_Strict):
     instance_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
     """Name of this worker in the group, its own among those that run: back within the session it moves no partition."""
     session_timeout: Annotated[float, Field(gt=0)] = 10.0
-    heartbeat_interval: Annotated[float, Field(gt=0)] = 1.0
+    heartbeat_interval: Annotated[float, Field(gt=0)] = 0.5
     request_timeout: Annotated[float, Field(gt=0)] = 20.0
     write_deadline: Annotated[float, Field(gt=0)] = 60.0
     fetch_bytes: Annotated[int, Field(ge=16_384)] = 1 << 20

@@ -141,6 +141,8 @@ class StateTable(faust.Table[bytes, bytes]):
         self.generation: int | None = None
         self.poisoned_since: float | None = None
         self.progress_at = time.monotonic()
+        self.live_at = 0.0
+        """Monotonic time of the last takeover."""
         self.rows_restored = 0
         # 1 makes Faust read own rows back after recovery; the default of 1000 would count whole batches
         super().__init__(app, name="state", key_type=bytes, value_type=bytes, recovery_buffer_size=2)
@@ -158,7 +160,7 @@ class StateTable(faust.Table[bytes, bytes]):
         """Recovery of a partition is over."""
         self.states[number].takeover()
         self.fresh.discard(number)
-        self.progress_at = time.monotonic()
+        self.live_at = self.progress_at = time.monotonic()
 
     def poison(self) -> None:
         """State and log disagree, as a write was fenced: nothing is written until the next assignment."""
