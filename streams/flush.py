@@ -26,9 +26,10 @@ from faust.types import TP
 from streams.clock import Clock
 from streams.durations import Durations
 from streams.fence import FencedError, FencedWriter, Outbox
-from streams.intake import Intake, TimeShare
+from streams.intake import Intake
 from streams.scoring_pace import SCORING_S
 from streams.table import Fail, Partition, StateTable
+from streams.turns import Turn
 
 _RENEWAL_S: Final = 3600.0
 _REST: Final = 10
@@ -170,9 +171,10 @@ class Flush:
             self._rejoin()
 
     async def _commit(self, cut: _Cut) -> None:
-        share, enough = TimeShare(), self.scoring_s + SCORING_S
-        for number, state in self._in_turn():
-            await self._encode(cut, number, state, share, enough)
+        enough = self.scoring_s + SCORING_S
+        async with Turn(self._intake.work) as turn:
+            for number, state in self._in_turn():
+                await self._encode(cut, number, state, turn, enough)
         self._refuse_after_failure()
         await self._writer.write(cut.told)
         self._table.written(await self._writer.write(cut.rows))
@@ -194,9 +196,7 @@ class Flush:
         first = self._turn % max(len(live), 1)
         return live[first:] + live[:first]
 
-    async def _encode(
-        self, cut: _Cut, number: int, state: Partition, share: TimeShare, enough: float
-    ) -> None:
+    async def _encode(self, cut: _Cut, number: int, state: Partition, turn: Turn, enough: float) -> None:
         positions = {
             TP(self._inputs[source], number): OffsetAndMetadata(offset, metadata)
             for source, (offset, metadata) in state.positions().items()
@@ -208,16 +208,16 @@ class Flush:
         cut.offsets |= positions
         if not pending:
             return
-        await self._encode_scores(cut.told, number, state, share, enough)
+        await self._encode_scores(cut.told, number, state, turn, enough)
         rows = TP(self._outputs.state, number)
         for block in state.row_blocks():
             cut.rows.put(rows, block, self._clock())
-            await share.pause()
+            await turn.pause()
         cut.told.put(TP(self._outputs.alerts, number), state.drain_alerts(), self._clock())
         cut.told.put(TP(self._outputs.dead_letters, number), state.drain_dead_letters(), self._clock())
 
     async def _encode_scores(
-        self, box: Outbox, number: int, state: Partition, share: TimeShare, enough: float
+        self, box: Outbox, number: int, state: Partition, turn: Turn, enough: float
     ) -> None:
         """Scores, until `scoring_s` has reached `enough`: what is left stays marked, in the rows, too."""
         tp, blocks = TP(self._outputs.scores, number), state.score_blocks()
@@ -228,14 +228,15 @@ class Flush:
                 return
             box.put(tp, block, self._clock())
             self.scoring_s += time.monotonic() - began
-            await share.pause()
+            await turn.pause()
 
     async def _publish_scores(self, cut: _Cut) -> None:
-        share, enough = TimeShare(), self.scoring_s + SCORING_S
-        for number, state in self._in_turn():
-            if state.scores_pending:
-                cut.states[number] = state
-                await self._encode_scores(cut.told, number, state, share, enough)
+        enough = self.scoring_s + SCORING_S
+        async with Turn(self._intake.work) as turn:
+            for number, state in self._in_turn():
+                if state.scores_pending:
+                    cut.states[number] = state
+                    await self._encode_scores(cut.told, number, state, turn, enough)
         self._refuse_after_failure()
         await self._writer.write(cut.told)
 

@@ -24,8 +24,8 @@ from streams.fetch import RecordBlock
 from streams.fetched_ends import FetchedEnd
 from streams.settings import Engine
 from streams.table import Fail, Partition, StateTable
+from streams.turns import Turn
 
-_SHARE_S: Final = 0.005
 _PATIENCE_S: Final = 0.1
 _FOLD_AFTER: Final = 1000
 _BACKLOG: Final = 20
@@ -49,19 +49,6 @@ class LogBehindError(Exception):
 
 class TooManyDeadLettersError(Exception):
     """The brake tripped: most records are rejected, so the feed is wrong, not its records."""
-
-
-class TimeShare:
-    """Gives the loop back after 5 ms of work, not after every step: each turn may cost a whole batch."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-
-    async def pause(self) -> None:
-        """Let others run, if it is time."""
-        if time.monotonic() - self._since > _SHARE_S:
-            await asyncio.sleep(0)
-            self._since = time.monotonic()
 
 
 class Intake:
@@ -104,6 +91,8 @@ class Intake:
         self.missed = False
         """Set when a block is missing; the consumer seeks back and resets it."""
         self.closed = False
+        self.work = asyncio.Lock()
+        """Whose turn it is to work on partitions."""
         self.news = asyncio.Event()
         """Set when a batch was folded."""
         self.durations = Durations()
@@ -193,18 +182,19 @@ class Intake:
         Partition by partition, and each as soon as some thousand records are fed: what was just decoded is
         still in the processor's cache when it is folded.
         """
-        share, began, self._hurried = TimeShare(), time.monotonic(), False
-        for number, own in _by_partition(blocks):
-            fed = 0
-            for block in own:
-                with self._fatal():
-                    fed += self._feed(block)
-                if fed >= _FOLD_AFTER:
-                    await self._fold(number)
-                    fed = 0
-                await share.pause()
-            if fed:
-                await self._fold(number)
+        began, self._hurried = time.monotonic(), False
+        async with Turn(self.work) as turn:
+            for number, own in _by_partition(blocks):
+                fed = 0
+                for block in own:
+                    with self._fatal():
+                        fed += self._feed(block)
+                    if fed >= _FOLD_AFTER:
+                        await turn.aside(self._fold(number))
+                        fed = 0
+                    await turn.pause()
+                if fed:
+                    await turn.aside(self._fold(number))
         self.news.set()
         self.durations.add(time.monotonic() - began)
 
@@ -289,16 +279,15 @@ class Intake:
             self.advance(number)
 
     async def _advance(self, number: int, state: Partition) -> None:
-        share = TimeShare()
         try:
-            with self._fatal():
-                now = (
-                    self._clock()
-                )  # before the feeds are asked: a freeze in between must not pass for their quiet
-                for _ in state.advance(now, self.idle(number)):
-                    await share.pause()
-                    if self._table.states.get(number) is not state or self.closed:
-                        return
+            async with Turn(self.work) as turn:
+                with self._fatal():
+                    # before the feeds are asked: a freeze in between must not pass for their quiet
+                    now = self._clock()
+                    for _ in state.advance(now, self.idle(number)):
+                        await turn.pause()
+                        if self._table.states.get(number) is not state or self.closed:
+                            return
         finally:
             del self._advancing[number]
 

@@ -22,7 +22,7 @@ BLOCK = 20
 @pytest.fixture(autouse=True)
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flush gives way when the scheduler says so, not when 5 ms are over."""
-    monkeypatch.setattr("streams.flush.TimeShare", Share)
+    monkeypatch.setattr("streams.flush.Turn", Share)
 
 
 @pytest.mark.timeout(600)

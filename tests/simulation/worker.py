@@ -37,9 +37,18 @@ class Table:
 
 
 class Share:
-    """`TimeShare` without a clock: may give way at every call."""
+    """A `Turn` without a clock: may give way at every call."""
 
     world: World
+
+    def __init__(self, lock: object) -> None:
+        del lock
+
+    async def __aenter__(self) -> Share:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
 
     async def pause(self) -> None:
         """Let others run, perhaps."""
@@ -68,7 +77,7 @@ class Worker:
         Share.world = world
         self.task: asyncio.Task[bool] | None = None
         self._steps: Iterator[None] = iter(())
-        stubs: dict[str, Any] = {"table": self.table, "intake": SimpleNamespace(uncommitted=0)}
+        stubs: dict[str, Any] = {"table": self.table, "intake": SimpleNamespace(uncommitted=0, work=None)}
         self.flush = flush(
             **stubs,
             writer=self.writer,  # type: ignore[arg-type]  # the same calls, no Kafka

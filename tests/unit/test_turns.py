@@ -1,0 +1,70 @@
+"""Turns: long work of several tasks never adds up between two turns of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from streams.turns import Turn
+
+
+async def test_one_piece_of_work_between_two_turns_of_the_loop():
+    """Four tasks that work for 8 ms at a time keep a timer waiting for one of these pieces, not for four."""
+    lock, worked, alone = asyncio.Lock(), [], []
+
+    async def work(name: int) -> None:
+        async with Turn(lock) as turn:
+            for _ in range(10):
+                worked.append(name)
+                time.sleep(0.008)
+                await turn.pause()
+
+    async def watch() -> None:
+        while True:
+            before = len(worked)
+            await asyncio.sleep(0)
+            alone.append(len(worked) - before)
+
+    watching = asyncio.create_task(watch())
+    await asyncio.gather(*map(work, range(4)))
+    watching.cancel()
+    assert max(alone) == 1
+    assert sorted(worked) == [name for name in range(4) for _ in range(10)]
+    assert len(set(worked[:8])) == 4, "nobody waits for another to come to its end"
+
+
+async def test_a_turn_is_given_up_for_what_others_have_to_do():
+    """Who waits for somebody else's work does not keep him from it."""
+    lock = asyncio.Lock()
+
+    async def other() -> None:
+        async with Turn(lock):
+            pass
+
+    async with asyncio.timeout(5), Turn(lock) as turn:
+        await turn.aside(other())
+        assert lock.locked()
+    assert not lock.locked()
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+async def test_nobody_keeps_a_turn_that_was_cancelled(waiting):
+    """A task that is cancelled while it works, or while it waits for its turn, leaves the turn to others."""
+    lock = asyncio.Lock()
+
+    async def work() -> None:
+        async with Turn(lock) as turn:
+            while True:
+                time.sleep(0.006)
+                await turn.pause()
+
+    tasks = [asyncio.create_task(work()) for _ in range(2)]
+    await asyncio.sleep(0.03)
+    if waiting:
+        await lock.acquire()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert lock.locked() == waiting
