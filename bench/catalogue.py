@@ -72,8 +72,9 @@ def _recovery() -> Iterator[tuple[str, Spec]]:
     )
     yield "recovery: process start to first event, 1 M accounts", Spec("steady-1m-zipf", "s", 7, most=True)
     yield "takeover: SIGTERM of one of two to commits on all partitions", Spec("takeover", "s", 4, most=True)
-    yield "restart of one of two without a name: longest stall", Spec("restart", "s")
-    yield "restart of one of two with a name: longest stall", Spec("restart", "s")
+    for label in ("without a name", "with a name"):
+        yield f"restart of one of two {label}: longest stall", Spec("restart", "s")
+        yield f"restart of one of two {label}: stalls, all partitions", Spec("restart", "s")
 
 
 def _latency() -> Iterator[tuple[str, Spec]]:

@@ -22,14 +22,19 @@ _NAMES: Final = {"with a name": ("a", "b"), "without a name": (None, None)}
 
 
 def restart(world: World) -> None:
-    """Under load, each of the two once; the longest time in which the commits of some partition stood still."""
+    """Under load, each of the two once; for how long the commits of partitions stood still."""
     for label, (one, two) in _NAMES.items():
+        found = sorted(_stalls(world, label, one, two))
         world.figures.add(
-            {f"restart of one of two {label}: longest stall": _longest_stall(world, label, one, two)}
+            {
+                f"restart of one of two {label}: longest stall": found[-1],
+                f"restart of one of two {label}: stalls, all partitions": sum(found),
+            }
         )
 
 
-def _longest_stall(world: World, label: str, *names: str | None) -> float:
+def _stalls(world: World, label: str, *names: str | None) -> list[float]:
+    """Of each restart and partition, the longest time in which its commits stood still."""
     accounts, pace = world.size(100_000, 10_000), world.size(5_000, 2_000)
     scenario = f"restart-{label.split(maxsplit=1)[0]}"
     with world.stage(scenario, accounts, past_until=load_start(0)) as at:
@@ -39,17 +44,19 @@ def _longest_stall(world: World, label: str, *names: str | None) -> float:
             load = Load(pace * 300, accounts, int(time.time() * 1000), pace)
             with LiveFeed(at.settings, load, at.fleet, at.tally) as feed:
                 until(workers, pace * 3, 60)
-                with Stalls(at.settings) as stalls:
-                    for name in names:
+                found = []
+                for name in names:
+                    with Stalls(at.settings) as stalls:
                         workers = [workers[1], _again(world, named(at.settings, name), workers[0])]
                         settle(workers)
                         time.sleep(_AFTER_S)
+                    found += stalls.longest
             drain(at.settings, feed.sent, workers)
             finish(world, scenario, at, workers)
         finally:
             for worker in workers:
                 worker.kill()
-    return stalls.longest
+    return found
 
 
 def named(settings: Settings, name: str | None) -> Settings:
@@ -69,8 +76,8 @@ class Stalls:
     """Watches the commits of each partition, from a thread of its own."""
 
     def __init__(self, settings: Settings) -> None:
-        self.longest = 0.0
-        """Seconds."""
+        self.longest = [0.0] * PARTITIONS
+        """Seconds, by partition."""
         self._settings = settings
         self._over = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), name="stalls")
@@ -84,7 +91,7 @@ class Stalls:
                 for number in range(PARTITIONS):
                     offset = found.get((usage, number), 0)
                     before, since = last.get(number, (-1, now))
-                    self.longest = max(self.longest, now - since)
+                    self.longest[number] = max(self.longest[number], now - since)
                     if offset != before:
                         last[number] = offset, now
                 await asyncio.sleep(_POLL_S)
