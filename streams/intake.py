@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Final, Protocol
 
 import structlog
@@ -30,6 +30,8 @@ _PATIENCE_S: Final = 0.1
 _FOLD_AFTER: Final = 1000
 _BACKLOG: Final = 20
 """Without a commit at most this many times `max_queued` records are fed: an outage shall not fill memory."""
+_MOST_AHEAD: Final = 5_000
+"""Records of one partition that may wait for slower sources: those are read first, more would only take memory."""
 _MOST_ROWS: Final = 100_000
 """With more rows to write nothing is fetched: what SIGTERM leaves to the last commit has to fit into five seconds."""
 
@@ -114,14 +116,18 @@ class Intake:
             return set()
         if sum(state.rows_pending for state in self._table.live().values()) > _MOST_ROWS:
             return set()
-        return {tp for tp in candidates if tp.topic in self._sources and self._has_room(tp)}
+        now = self._clock()
+        slowest = {n: state.slowest(now, self.idle(n)) for n, state in self._table.states.items()}
+        return {tp for tp in candidates if tp.topic in self._sources and self._has_room(tp, slowest)}
 
-    def _has_room(self, tp: TP) -> bool:
-        state = self._table.states.get(tp.partition)
-        queued = state.queued(self._sources[tp.topic]) if state else 0
-        if queued >= self._settings.max_queued:
+    def _has_room(self, tp: TP, slowest: Mapping[int, Set[int]]) -> bool:
+        state, source = self._table.states.get(tp.partition), self._sources[tp.topic]
+        queued, most = state.queued(source) if state else 0, self._settings.max_queued
+        if source not in slowest.get(tp.partition, ()):
+            most = min(most, _MOST_AHEAD)
+        if queued >= most:
             self._paused.add(tp)
-        elif queued * 2 < self._settings.max_queued:
+        elif queued * 2 < most:
             self._paused.discard(tp)
         return tp not in self._paused
 

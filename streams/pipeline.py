@@ -130,6 +130,11 @@ class Partition:
         """Events of a source that wait for the stream clock."""
         return self._queues[source].queued
 
+    def slowest(self, now_ms: int, idle: Set[int]) -> Set[int]:
+        """The sources that hold the stream clock back; all of them, before it is known."""
+        bounds = self._bounds(now_ms, idle) or [0] * len(self._queues)
+        return {source for source, bound in enumerate(bounds) if bound == min(bounds)}
+
     # -- progress -------------------------------------------------------------------------------------------------
 
     def advance(self, now_ms: int, idle: Set[int]) -> Iterator[None]:
@@ -138,7 +143,8 @@ class Partition:
             upcoming = self.clock_ms + self.context.tick
             if self.held_back:
                 return
-            self._open(upcoming)
+            if upcoming // DAY != self.store.today:
+                self.store.roll(upcoming // DAY)
             yield from self._take(upcoming)
             bound = self._bound(now_ms, idle)
             if bound is None or bound <= upcoming:
@@ -164,19 +170,15 @@ class Partition:
         limit, upcoming = self.context.days_per_commit, self.clock_ms + self.context.tick
         return limit is not None and upcoming // DAY > self._cut_ms // DAY + limit
 
+    def _bounds(self, now_ms: int, idle: Set[int]) -> list[int] | None:
+        """Per source, what ticks before can no longer get an event of it; None if some source is not known yet."""
+        bounds = [queue.bound(now_ms, idle=source in idle) for source, queue in enumerate(self._queues)]
+        return None if None in bounds else bounds  # type: ignore[return-value]  # as the first half says
+
     def _bound(self, now_ms: int, idle: Set[int]) -> int | None:
         """Ticks before this can no longer get an event; None if some source is not known yet."""
-        lowest: int | None = None
-        for source, queue in enumerate(self._queues):
-            bound = queue.bound(now_ms, idle=source in idle)
-            if bound is None:
-                return None
-            lowest = bound if lowest is None else min(lowest, bound)
-        return lowest
-
-    def _open(self, upcoming: int) -> None:
-        if upcoming // DAY != self.store.today:
-            self.store.roll(upcoming // DAY)
+        bounds = self._bounds(now_ms, idle)
+        return None if bounds is None else min(bounds)
 
     def _take(self, upcoming: int) -> Iterator[None]:
         self._folding.last = self.clock_ms
@@ -185,8 +187,6 @@ class Partition:
             while (chunk := queue.take(upcoming)) is not None:
                 self._folding.accept(source, chunk, upcoming)
                 yield
-
-    # -- ticks ----------------------------------------------------------------------------------------------------
 
     def _relevant(self, tick: int) -> bool:
         if not self.store.n:

@@ -55,6 +55,9 @@ class Partition(Protocol):
     def queued(self, source: int) -> int:
         """Records that wait for the stream clock."""
 
+    def slowest(self, now_ms: int, idle: Set[int]) -> Set[int]:
+        """The sources that the others wait for."""
+
     def advance(self, now_ms: int, idle: Set[int]) -> Iterator[None]:
         """Fold and tick what may be; yields between slices of less than 10 ms."""
 

@@ -100,6 +100,9 @@ class CountingPartition:
     def queued(self, source: int) -> int:
         return sum(len(chunk) for chunk in self.queues[source])
 
+    def slowest(self, now_ms: int, idle: Set[int]) -> Set[int]:
+        return set(range(SOURCES))
+
     def advance(self, now_ms: int, idle: Set[int]) -> Iterator[None]:
         self.clock_ms = now_ms
         for source in idle:

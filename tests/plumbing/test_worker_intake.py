@@ -25,6 +25,7 @@ class Kept:
         self.events: list[object] = []
         self.highest = -1
         self.rows_pending = 0
+        self.slow = {0, 1}
 
     def feed(self, source, records):
         self.offsets += [record.offset for record in records]
@@ -34,6 +35,9 @@ class Kept:
 
     def seen(self, source):
         return self.highest
+
+    def slowest(self, now_ms, idle):
+        return self.slow
 
     def resume(self, source, metadata):
         self.events.append((source, metadata))
@@ -132,6 +136,17 @@ async def test_full_partition_is_left_out_until_it_is_half_empty(setup):
     assert setup.intake.wanted([USAGE]) == set()
     setup.kept.offsets = list(range(499))
     assert setup.intake.wanted([USAGE]) == {USAGE}
+
+
+async def test_who_waits_for_slower_sources_is_not_read_far_ahead(setup):
+    """A source that others have to catch up with is read until 5,000 records wait; one that holds the clock back, until its queue is full."""
+    setup = Setup(max_queued=20_000)
+    setup.resume()
+    for slow, queued, wanted in (
+        ({1}, 4_999, True), ({1}, 5_000, False), ({0}, 5_000, True), ({0}, 19_999, True), ({0}, 20_000, False),
+    ):  # fmt: skip
+        setup.kept.slow, setup.kept.offsets = slow, list(range(queued))
+        assert (USAGE in setup.intake.wanted([USAGE])) == wanted, (slow, queued)
 
 
 async def test_nothing_is_fetched_while_too_many_rows_wait(setup):

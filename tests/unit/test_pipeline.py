@@ -80,6 +80,21 @@ def test_silent_source_holds_the_clock():
     assert partition.as_of == START + 23 * HOUR
 
 
+def test_slowest_is_whom_the_others_wait_for():
+    """All are slowest until every source is known; then those whose next event may be the earliest, an idle one by what time it is."""
+    p = minutes()
+    assert p.slowest(START, frozenset()) == set(range(6))
+    for source, minute in ((0, 1), (1, 5)):
+        p.feed(source, [record(0, event("usage", START + minute * MINUTE))])
+    rest = frozenset(range(2, 6))
+    assert p.slowest(START, frozenset()) == set(range(6)), "four are not known"
+    assert p.slowest(START + 9 * MINUTE, rest) == {0}
+    assert p.slowest(START + 9 * MINUTE, rest | {0}) == {0}, "its event still waits to be folded"
+    for _ in p.advance(START + 9 * MINUTE, rest | {0}):
+        pass
+    assert p.slowest(START + 9 * MINUTE, rest | {0}) == {1}
+
+
 def test_missed_ticks_run_in_order():
     """A backlog is lived through tick by tick: every full hour evaluates everybody, and nothing is skipped or told twice."""
     lines: list[str] = []
