@@ -45,9 +45,8 @@ class Turn:
     async def pause(self) -> None:
         """Let the loop turn, and others work, if it is time."""
         if time.monotonic() - self._since > _SHARE_S:
-            await asyncio.sleep(
-                0
-            )  # still held: or others would begin in the turn of the loop that this one ends
+            # Still held, or others would begin in the turn of the loop that this one ends.
+            await asyncio.sleep(0)
             self._release()
             await self._acquire()
 
