@@ -101,7 +101,7 @@ class Worker:
         outputs = Outputs(*(prefix + name for name in ("state", "scores", "alerts", "dead-letters")))
         compress_fast()
         self.settings = settings
-        self._make, self._inputs = make, inputs
+        self._make, self._inputs, self._totals = make, inputs, scoring.totals
         self.halt = Halt()
         self.registry = CollectorRegistry()
         self.producer = batch_producer(kafka)
@@ -248,6 +248,10 @@ class Worker:
                 log.info("partitions assigned", partitions=sorted(self.table.live()))
             self._settled = settled
             self._check_progress(now)
+            for kind, name in self._totals.unknown.untold():
+                log.warning(
+                    "events carry a field that no release knows; it is ignored", type=kind, field=name
+                )
 
     def _commit_early(self) -> None:
         """Some things do not wait for a commit: days of a backlog, alerts, and the first events after a takeover."""

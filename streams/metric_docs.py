@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from alerts.model import Phase, Severity
 from alerts.sending import Fate
-from scoring.events import SOURCES
+from scoring.events import SOURCES, TYPE_NAMES
 from scoring.layout import BANDS, TIERS
 from streams import metrics, notifier_metrics, view_metrics
 from streams.metrics import PREFIX, Metric
@@ -51,7 +51,7 @@ ROLES: Final = (
         metrics.METRICS,
         {
             "source": SOURCES, "fate": metrics.FATES, "reason": metrics.DEAD_REASONS, "severity": Severity,
-            "phase": Phase, "band": BANDS, "tier": TIERS,
+            "phase": Phase, "band": BANDS, "tier": TIERS, "type": TYPE_NAMES,
         },
     ),
     Role(

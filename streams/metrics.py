@@ -19,11 +19,12 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from alerts.model import Phase, Severity
-from scoring.events import SOURCES
+from scoring.events import SOURCES, TYPE_NAMES
 from streams.clock import Clock
 from streams.flush import Flush
 from streams.intake import Intake
 from streams.table import StateTable
+from streams.unknown_fields import UnknownFields
 
 
 class Kind(StrEnum):
@@ -48,6 +49,12 @@ PREFIX: Final = "accountpulse_"
 METRICS: Final = (
     Metric("events", Kind.COUNTER, "Events read, by what became of them.", ("source", "fate")),
     Metric("dead_letters", Kind.COUNTER, "Rejected records.", ("reason",)),
+    Metric(
+        "unknown_fields",
+        Kind.COUNTER,
+        "Events with fields that no release knows, of those looked at: one of each batch.",
+        ("type",),
+    ),
     Metric("alert_transitions", Kind.COUNTER, "Alerts made.", ("rule", "severity", "phase")),
     Metric("accounts", Kind.GAUGE, "Accounts known."),
     Metric("scores", Kind.GAUGE, "Accounts by band and tier.", ("band", "tier")),
@@ -85,6 +92,7 @@ class Totals(Protocol):
 
     events: Counter[tuple[str, str]]
     dead: Counter[str]
+    unknown: UnknownFields
     transitions: Counter[tuple[str, str, str]]
     rules: Sequence[str]
 
@@ -138,10 +146,12 @@ class WorkerCollector(Collector):
         totals = self._totals
         events: Samples = dict.fromkeys(product(SOURCES, FATES), 0)
         dead: Samples = dict.fromkeys(product(DEAD_REASONS), 0)
+        odd: Samples = dict.fromkeys(product(TYPE_NAMES), 0)
         made: Samples = dict.fromkeys(product(totals.rules, Severity, [Phase.FIRING]), 0)
         return {
             "events": events | {(_source(source), fate): n for (source, fate), n in totals.events.items()},
             "dead_letters": dead | {(reason,): n for reason, n in totals.dead.items()},
+            "unknown_fields": odd | {(name,): n for name, n in totals.unknown.events.items()},
             "alert_transitions": made | {key: n for key, n in totals.transitions.items()},  # noqa: C416 - widens the key
             "accounts": {(): sum(state.accounts for state in states)},
             "scores": {key: n for key, n in bands.items()},  # noqa: C416

@@ -11,6 +11,7 @@ from scoring.evaluate import Scorer
 from scoring.events import SOURCES
 from scoring.tails import MOST_DECODED
 from streams.ticking import TickLine
+from streams.unknown_fields import UnknownFields
 
 
 @dataclass
@@ -21,6 +22,8 @@ class Totals:
     """(source, fate) to events."""
     dead: Counter[str] = field(default_factory=Counter)
     """Reason to records."""
+    unknown: UnknownFields = field(default_factory=UnknownFields)
+    """Fields of events that the contract does not have."""
     transitions: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """(rule, severity, phase) to alerts."""
     rules: Sequence[str] = ()

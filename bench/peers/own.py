@@ -23,12 +23,14 @@ from streams import worker as role
 from streams.app import Worker
 from streams.fetch import Record
 from streams.settings import Settings
+from streams.unknown_fields import UnknownFields
 
 _BLOCK: Final = 512
 ROW: Final = np.dtype(
     [("events", "<i8"), ("units", "<i8"), ("head", "<i8"), ("score", "<f8"), ("buckets", "<i4", HOURS), ("fence", "<i8", len(SOURCES))]
 )  # fmt: skip
 """One row of the changelog."""
+_ALL: Final = frozenset(range(len(SOURCES)))
 
 
 def decode_row(value: bytes) -> np.void:
@@ -37,15 +39,13 @@ def decode_row(value: bytes) -> np.void:
     return row
 
 
-_ALL: Final = frozenset(range(len(SOURCES)))
-
-
 @dataclass
 class Totals:
     """Counters of the process."""
 
     events: Counter[tuple[str, str]] = field(default_factory=Counter)
     dead: Counter[str] = field(default_factory=Counter)
+    unknown: UnknownFields = field(default_factory=UnknownFields)
     transitions: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     rules: tuple[str, ...] = ()
     ticks: int = 0

@@ -102,8 +102,10 @@ ROWS: Final[Mapping[str, tuple[P, ...]]] = MappingProxyType(
               {"{{source}}": "sum by (source) (rate(accountpulse_events_total[$__rate_interval]))"}, stacked=True),
             P("Events by fate", "What became of them; read = applied + duplicate + replayed + late + dead.", "eps",
               {"{{fate}}": "sum by (fate) (rate(accountpulse_events_total[$__rate_interval]))"}, stacked=True),
-            P("Dead letters by reason", "Rejected records; `accountpulse dead-letters list` shows them.", "short",
-              {"{{reason}}": per_bar("dead_letters_total", "reason") + " > 0"},
+            P("Dead letters by reason, unknown fields by type",
+              "Rejected records; `accountpulse dead-letters list` shows them. Unknown fields are ignored, and logged.",
+              "short", {"{{reason}}": per_bar("dead_letters_total", "reason") + " > 0",
+                        "fields of {{type}}": per_bar("unknown_fields_total", "type") + " > 0"},
               stacked=True, bars=True),
         ),
         "Workers": (

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from streams.unknown_fields import UnknownFields
+
 SOURCES = 6
 BLOCK = 200
 
@@ -34,6 +36,7 @@ decode_score = msgspec.msgpack.Decoder(Score).decode
 class CountingTotals:
     events: Counter = field(default_factory=Counter)
     dead: Counter = field(default_factory=Counter)
+    unknown: UnknownFields = field(default_factory=UnknownFields)
     transitions: Counter = field(default_factory=Counter)
     rules: tuple[str, ...] = ()
 

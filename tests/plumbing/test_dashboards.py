@@ -168,10 +168,11 @@ def ready(port: int) -> bool:
 
 
 async def feed(directory: Path, environment: dict[str, str], leaving: ServerProcess) -> None:
-    """A fleet in two halves, between which a worker leaves; the second ends with what is no event."""
+    """A fleet in two halves, between which a worker leaves; the second has a field too many, and ends with no events."""
     history = generate(Fleet(wall_ms() // DAY * DAY, accounts=ACCOUNTS, days=SHORTEST_DAYS))
     half, nonsense = len(history) // 2, b'{"type": "nonsense", "account_id": "acct-0001"}\n'
-    halves = [b"".join(lines(history[:half])), b"".join(lines(history[half:])) + NONSENSE * nonsense]
+    odd = re.sub(rb"(?m)^\{", b'{"odd":1,', b"".join(lines(history[half:])))
+    halves = [b"".join(lines(history[:half])), odd + NONSENSE * nonsense]
     for number, part in enumerate(halves):
         file = directory / f"{number}.ndjson"
         file.write_bytes(part)
@@ -193,6 +194,7 @@ def missing(prometheus: PrometheusServer) -> list[tuple[str, float]]:
     """What has not arrived yet, as far as Prometheus has seen."""
     least = {
         "sum(accountpulse_dead_letters_total)": NONSENSE,
+        "sum(accountpulse_unknown_fields_total)": 1,
         "sum(accountpulse_view_accounts)": ACCOUNTS,
         'sum(accountpulse_deliveries_total{fate="sent"})': 1,
         "-sum(accountpulse_consumer_lag_events)": 0,

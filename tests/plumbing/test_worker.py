@@ -46,6 +46,7 @@ async def test_recreated_input_is_refused(kafka, topic_prefix, tmp_path):
     """A worker refuses an input that ends before what was committed, and names both offsets."""
     async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
         first = run.start()
+        await run.ready(first)
         await run.produce(2_000, seed=3)
         await run.finished()
         assert await run.stop(first) == 0
