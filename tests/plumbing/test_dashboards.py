@@ -93,6 +93,7 @@ class Watched:
     since: float
     until: float
     environment: dict[str, str]
+    directory: Path
 
     def series(self, panel: dict, target: dict) -> list[dict]:
         """What Grafana would get for a query of a panel."""
@@ -142,7 +143,7 @@ async def watched(kafka, redis_server, topic_prefix, tmp_path):
         await feed(tmp_path, environment, processes["worker-2"])
         await until(lambda: not missing(prometheus), 90, lambda: f"{missing(prometheus)} {logs(tmp_path)}")
         await asyncio.sleep(BAR_S + 1)  # so that the last step of every query lies behind what came last
-        yield Watched(prometheus, since, time.time(), environment)
+        yield Watched(prometheus, since, time.time(), environment, tmp_path)
     finally:
         for process in (*processes.values(), prometheus.process):
             process.kill()
@@ -270,6 +271,7 @@ def figures(watched: Watched) -> None:
         ask, "sum(accountpulse_dead_letters_total)"
     )
     assert events > 1000
+    assert '"field": "odd"' in (watched.directory / "worker-1.log").read_text()
     assert value(ask, "sum(accountpulse_partitions)") == Kafka().partitions
     assert value(ask, "sum(accountpulse_recovered_rows_total)") > 0
     shown = watched.prometheus.ask("query", query='max_over_time(up{job="accountpulse-worker"}[5m])')[
