@@ -30,21 +30,22 @@ def fold_accounts(store: Store, rows: Int64, events: Sequence[Any], times: Int64
                 end(store, row, ts)
             continue
         tail = store.tail(row)
-        renews = tail.value("auto_renew")
-        changed = _attributes(tail, event, ts)
-        if tail.value("auto_renew") is False and renews is not False:
+        changed, altered = _attributes(tail, event, ts)
+        if "auto_renew" in altered and event.auto_renew is False:
             store.news.append(News("auto_renew_off", row, str(ts), ts))
         changed |= _mrr(store, row, tail, event, ts)
         changed |= _life(store, row, event, ts)
         new[i] = changed
-        if changed:
+        if altered:
             derive(store, row, tail)
+        if changed:
             keep_newest(tail.recent, (ts, event.event_id, f"account {event.action}"))
     return new
 
 
-def _attributes(tail: Tail, event: Account, ts: int) -> bool:
-    changed = False
+def _attributes(tail: Tail, event: Account, ts: int) -> tuple[bool, set[str]]:
+    """Whether the event is the newest that tells any attribute, and which of them have another value now."""
+    changed, altered = False, set[str]()
     for name in Account.ATTRIBUTES:
         value = getattr(event, name)
         if value is None:
@@ -55,7 +56,9 @@ def _attributes(tail: Tail, event: Account, ts: int) -> bool:
         if known is None or ts > known[0] or (ts == known[0] and canonical(value) > canonical(known[1])):
             tail.attributes[name] = (ts, value)
             changed = True
-    return changed
+            if known is None or known[1] != value:
+                altered.add(name)
+    return changed, altered
 
 
 def _mrr(store: Store, row: int, tail: Tail, event: Account, ts: int) -> bool:

@@ -21,7 +21,7 @@ from scoring.layout import (
     SPONSORS_TRACKED,
 )
 from scoring.state import News, Store, column_offset
-from scoring.tail import ROLES, ContactState, Tail
+from scoring.tail import CHAMPION, ROLES, ContactState, Tail
 from scoring.times import DAY, UNSET, Int64
 
 ENGAGED_IDS: Final = 64
@@ -77,7 +77,7 @@ _WAYS: Final = {
 
 def fold_engagement(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
     """Fold engagement events; returns which were new (not among the last ids of their account)."""
-    new = np.ones(len(events), np.bool_)
+    new, met = np.ones(len(events), np.bool_), set[int]()
     for i, (row, event, ts) in enumerate(zip(rows.tolist(), events, times.tolist(), strict=True)):
         tail = store.tail(row)
         pair, engaged = (event.event_id, ts // DAY), tail.engaged
@@ -88,14 +88,16 @@ def fold_engagement(store: Store, rows: Int64, events: Sequence[Any], times: Int
         if len(engaged) > ENGAGED_IDS:
             del engaged[0]
         way = _WAYS[event.channel, event.direction]
-        _meet(store, row, tail, event, ts, replied=way.reply)
+        if _meet(store, row, tail, event, ts, replied=way.reply):
+            met.add(row)
         what = f"{event.channel} {way.direction}" + (f" {event.role}" if event.role else "")
         keep_newest(tail.recent, (ts, event.event_id, what))
     if not new.all():
         events = [events[i] for i in np.flatnonzero(new).tolist()]
     if events:
         _count(store, rows[new], events, times[new])
-        _derive(store, sorted(set(rows[new].tolist())))
+    if met:
+        _derive(store, sorted(met))
     return new
 
 
@@ -120,11 +122,11 @@ def _count(store: Store, rows: Int64, events: Sequence[Engagement], times: Int64
     store.count_all("senior_replies", rows[at], days[at] // 7)
 
 
-def _meet(store: Store, row: int, tail: Tail, event: Engagement, ts: int, *, replied: bool) -> None:
-    """What the event tells of the contact it names, by id or at least by role."""
+def _meet(store: Store, row: int, tail: Tail, event: Engagement, ts: int, *, replied: bool) -> bool:
+    """What the event tells of the contact it names, by id or at least by role; False if it names none."""
     name = event.contact_id or (f"({event.role})" if event.role else None)
     if name is None:
-        return
+        return False
     contact = tail.contacts.setdefault(name, ContactState())
     left = contact.is_sponsor and contact.departed
     contact.seen = max(contact.seen, ts)
@@ -138,6 +140,7 @@ def _meet(store: Store, row: int, tail: Tail, event: Engagement, ts: int, *, rep
         )
     if contact.is_sponsor and contact.departed and not left:
         store.news.append(News("sponsor_departed", row, name, ts))
+    return True
 
 
 def derive(store: Store, row: int) -> None:
@@ -150,7 +153,7 @@ def _derive(store: Store, rows: Sequence[int]) -> None:
     for row in rows:
         contacts = store.tails[row].contacts.values()
         there = [c for c in contacts if not c.departed]
-        heard = [c.reply for c in there if c.is_sponsor]
+        heard = [c.reply for c in there if c.role >= CHAMPION]
         sponsors.append(len(heard))
         newest.append(max(heard, default=UNSET))
         last = sorted([c.reply for c in there], reverse=True)[:CONTACTS]

@@ -50,11 +50,16 @@ def _recount(
     store: Store, row: int, ticket_id: str, ticket: TicketState, ts: int, counted_at: _CountedAt
 ) -> None:
     """Bring the rings from what they knew of a ticket to what is known now, and tell a new complaint."""
-    counts_at = (ticket.opened, ticket.complaint, ticket.reopened)
-    if counts_at != counted_at:
-        if counted_at[1] == UNSET != ticket.complaint:
+    opened, complaint, reopened = counted_at
+    if opened != ticket.opened:
+        replace_counts(store, row, counted("tickets", opened, DAY), counted("tickets", ticket.opened, DAY))
+    if complaint != ticket.complaint:
+        if complaint == UNSET:
             store.news.append(News("complaint", row, ticket_id, ts))
-        replace_counts(store, row, _counts(*counted_at), _counts(*counts_at))
+        before, after = (counted("complaints", at, 7 * DAY) for at in (complaint, ticket.complaint))
+        replace_counts(store, row, before, after)
+    if reopened != ticket.reopened:
+        replace_counts(store, row, _reopens(reopened), _reopens(ticket.reopened))
 
 
 def merge(ticket: TicketState, event: Ticket, ts: int) -> bool:
@@ -95,12 +100,8 @@ def _complains(t: TicketState) -> bool:
     return t.complaint != UNSET and t.is_open
 
 
-def _counts(opened: int, complaint: int, reopened: Sequence[int]) -> Counts:
-    return [
-        *counted("tickets", opened, DAY),
-        *counted("complaints", complaint, 7 * DAY),
-        *(("reopens", ts // DAY // 7) for ts in reopened),
-    ]
+def _reopens(times: Sequence[int]) -> Counts:
+    return [("reopens", ts // DAY // 7) for ts in times]
 
 
 def derive(store: Store, row: int) -> None:
@@ -115,5 +116,7 @@ def _derive_complaints(store: Store, row: int) -> None:
 
 
 def _derive_urgent(store: Store, row: int) -> None:
-    waiting = map(_urgent_since, store.tails[row].tickets.values())
-    store.hot["urgent_since"][row] = min((since for since in waiting if since != UNSET), default=UNSET)
+    # few are urgent: the others are passed by without a call
+    urgent = [t for t in store.tails[row].tickets.values() if t.priority == URGENT]
+    waiting = [since for since in map(_urgent_since, urgent) if since != UNSET]
+    store.hot["urgent_since"][row] = min(waiting, default=UNSET)
