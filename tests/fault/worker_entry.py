@@ -8,7 +8,7 @@ Everything goes through the folder FAULT_DIRECTORY:
     metrics.<pid>.txt     the last metrics, written when the worker ends by itself
 
 FAULT_PAUSE names points that are armed from the start, FAULT_CLOCK is added to the wall clock (seconds), FAULT_BUG
-names a bug that is planted so that a test can see it found.
+names a bug that is planted so that a test can see it found, FAULT_RELEASE makes it write the rows of a newer release.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ shift_clock(float(os.environ.get("FAULT_CLOCK", "0")))
 
 from aiokafka.client import AIOKafkaClient  # noqa: E402 - the clock comes first
 from prometheus_client import generate_latest  # noqa: E402
+from pytest import MonkeyPatch  # noqa: E402, PT013 - pytest itself is of no use here
 
 from streams import worker as role  # noqa: E402
 from streams.app import Worker, create_worker  # noqa: E402
@@ -51,6 +52,7 @@ from streams.pipeline import Partition  # noqa: E402
 from streams.settings import Settings  # noqa: E402
 from streams.table import StateTable  # noqa: E402
 from tests.oracle.columns import accounts  # noqa: E402
+from tests.plumbing import newer_release  # noqa: E402
 from tests.simulation.bugs import no_offset_fence  # noqa: E402
 
 PLANTED = contextlib.ExitStack()
@@ -228,6 +230,8 @@ def main() -> int:
     observe_folding()
     observe_errors()
     plant(os.environ.get("FAULT_BUG", ""))
+    if os.environ.get("FAULT_RELEASE") == "newer":
+        newer_release.install(MonkeyPatch())
     code = role.run(Settings(), create)
     for worker in made:
         (DIRECTORY / f"metrics.{os.getpid()}.txt").write_bytes(generate_latest(worker.registry))

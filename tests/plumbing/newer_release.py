@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Any
 
+import pytest
+
 import scoring.row
 import scoring.upgrade
 import streams.clock_metadata
@@ -14,22 +16,22 @@ from scoring.row import ROW_VERSION
 NEWER = ROW_VERSION + 1
 
 
-def install() -> None:
-    """Turn this process into one of the next release."""
+def install(patch: pytest.MonkeyPatch) -> None:
+    """Turn this process into one of the next release, until the patch is undone."""
     present = scoring.upgrade.present_columns
 
     def read(hot: Any, version: int) -> Any:
         return present(hot, min(version, ROW_VERSION))
 
-    scoring.upgrade._HEADS[NEWER] = scoring.upgrade._HEADS[ROW_VERSION]
-    scoring.upgrade._MATRICES[NEWER] = scoring.upgrade._MATRICES[ROW_VERSION]
-    scoring.upgrade.COLUMNS[NEWER] = scoring.upgrade.COLUMNS[ROW_VERSION]
-    scoring.row.present_columns = read  # type: ignore[attr-defined]
-    scoring.row.ROW_VERSION = streams.clock_metadata.ROW_VERSION = NEWER  # type: ignore[misc]
+    for table in (scoring.upgrade._HEADS, scoring.upgrade._MATRICES, scoring.upgrade.COLUMNS):
+        patch.setitem(table, NEWER, table[ROW_VERSION])  # type: ignore[attr-defined, index]
+    patch.setattr(scoring.row, "present_columns", read)
+    for module in (scoring.row, streams.clock_metadata):
+        patch.setattr(module, "ROW_VERSION", NEWER)
 
 
 if __name__ == "__main__":
-    install()
+    install(pytest.MonkeyPatch())
     from streams import worker as role
     from streams.settings import Settings
 

@@ -9,9 +9,6 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-import scoring.row
-import scoring.upgrade
-import streams.clock_metadata
 from tests.plumbing import newer_release
 from tests.plumbing.counting_run import Run, counting_run
 from tests.plumbing.test_worker_oracle import Feeds, start, wrong
@@ -23,15 +20,7 @@ OLD, NEW = ("streams.cli.main", "worker"), ("tests.plumbing.newer_release",)
 @pytest.fixture
 def newer_reader(monkeypatch):
     """Lets this process read the rows of both releases."""
-    for table in (scoring.upgrade._HEADS, scoring.upgrade._MATRICES, scoring.upgrade.COLUMNS):
-        monkeypatch.setitem(table, newer_release.NEWER, None)
-    for module, name in (
-        (scoring.row, "present_columns"),
-        (scoring.row, "ROW_VERSION"),
-        (streams.clock_metadata, "ROW_VERSION"),
-    ):
-        monkeypatch.setattr(module, name, getattr(module, name))
-    newer_release.install()
+    newer_release.install(monkeypatch)
 
 
 def launch(run: Run, command: tuple[str, ...]) -> Child:
