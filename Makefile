@@ -18,7 +18,7 @@ setup: $(READY) ## Make or refresh .venv (the other targets do it when uv.lock o
 	.run/uv/bin/pip install --quiet --disable-pip-version-check uv
 
 $(READY): uv.lock pyproject.toml | $(UV)
-	$(UV) sync --quiet --frozen --all-extras
+	$(UV) sync --quiet --frozen --all-extras --compile-bytecode
 	@touch $@
 
 demo: $(READY) ## Watch accounts being scored; no server needed.
@@ -45,6 +45,7 @@ fault: $(READY) ## Kill, freeze and starve real processes, SEEDS=3 times each ki
 	ACCOUNTPULSE_TEST_FAULT_SEEDS=$(or $(SEEDS),3) $(BIN)/pytest -m fault
 
 bench: $(READY) ## Measure, compare with the bars, write bench/results/latest.json (ARGS=--quick: try it).
+	@$(BIN)/python -m compileall -q streams scoring alerts  # as in the image: a worker must not compile first
 	@$(BIN)/python -m bench $(ARGS)
 
 dashboards: $(READY) ## Write deploy/grafana/dashboards from deploy/grafana/dashboard.py.

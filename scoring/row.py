@@ -56,12 +56,12 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
     """Changelog records of these rows as they stand: (key, value). Blocks of 256 to 1,024 rows are the quickest."""
     hot, usage = take_rows(store.hot, rows), store.usage[rows]
     hot["marks"] = store.mark[rows] & KEPT
-    tails = [
-        store.tails.pack(row, tick) for row, tick in zip(rows.tolist(), hot["tick"].tolist(), strict=True)
-    ]
+    places = rows.tolist()
+    tails = store.tails.pack_all(places, hot["tick"])
     errors, counts, touches = store.errors[rows], store.counts[rows], store.touches[rows]
-    whole = (usage % 1000 == 0).all(axis=1)
-    usage[whole] //= 1000
+    units = usage // 1000
+    whole = (units * 1000 == usage).all(axis=1)
+    usage = np.where(whole[:, None], units, usage)
     code = np.zeros((len(rows), _HEAD), np.uint8)
     code[:, 0] = ROW_VERSION
     code[:, 1] = _codes(usage, (1, 2, 4, 8)) | np.where(whole, _WHOLE, 0).astype(np.uint8)
@@ -87,7 +87,7 @@ def encode_rows(store: Store, rows: Int64) -> list[Pair]:
         body = np.concatenate(parts, axis=1).tobytes()
         length = len(body) // len(at)
         for i, start in zip(at.tolist(), range(0, len(body), length), strict=True):
-            out[i] = store.keys[rows[i]], body[start : start + length] + tails[i]
+            out[i] = store.keys[places[i]], body[start : start + length] + tails[i]
     return out
 
 

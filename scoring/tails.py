@@ -5,7 +5,7 @@ A decoded tail takes about fifteen times the memory of its bytes and slows every
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -111,6 +111,14 @@ class Tails:
             self._reach(row)
             self._keep(row, packed, _bits(tail, tick, self._bits.item(row)))
         return packed
+
+    def pack_all(self, rows: Sequence[int], ticks: NDArray[np.int64]) -> list[bytes]:
+        """The same for many rows."""
+        found = list(map(self._packed.get, rows))
+        return [
+            self.pack(row, ticks.item(i)) if packed is None else packed
+            for i, (row, packed) in enumerate(zip(rows, found, strict=True))
+        ]
 
     def bits(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """What is in the tails of rows that were just packed."""
