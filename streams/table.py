@@ -28,6 +28,7 @@ from faust.types import TP, EventT, TopicT
 from streams.fence import FencedWriter
 from streams.fetch import Record, RecordBlock
 from streams.own_records import CLOCK_KEY, is_own
+from streams.unplaced import Unplaced
 
 Fail = Callable[[BaseException], None]
 """Reports an error that must end the worker; the first one wins."""
@@ -38,7 +39,7 @@ class Partition(Protocol):
     """What the transport needs of the scoring of one partition number, over all sources."""
 
     def restore(self, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
-        """Changelog rows in log order, and the hours told by `CLOCK_KEY`; None is a tombstone."""
+        """Changelog rows, those of a key in log order, and the hours told by `CLOCK_KEY`; None is a tombstone."""
 
     def seen(self, source: int) -> int:
         """The greatest offset of a source in the fences of the restored rows; -1 if there is none."""
@@ -147,6 +148,8 @@ class StateTable(faust.Table[bytes, bytes]):
         self.live_at = 0.0
         """Monotonic time of the last takeover."""
         self.rows_restored = 0
+        """Rows read from the changelog, also those that a newer one replaced before they were put back."""
+        self._unplaced = Unplaced(lambda number, rows: self.states[number].restore(rows))
         # 1 makes Faust read own rows back after recovery; the default of 1000 would count whole batches
         super().__init__(app, name="state", key_type=bytes, value_type=bytes, recovery_buffer_size=2)
 
@@ -217,6 +220,7 @@ class StateTable(faust.Table[bytes, bytes]):
 
     def _drop(self, number: int) -> None:
         del self.states[number]
+        self._unplaced.drop(number)
         self.fresh.discard(number)
         self._position.pop(number, None)
         self._term.pop(number, None)
@@ -254,8 +258,10 @@ class StateTable(faust.Table[bytes, bytes]):
             )
         named = [(r.key, r.value) for r in block.records if r.key is not None]
         kept = [(key, value) for key, value in named if key == CLOCK_KEY or not is_own(key)]
-        self.states[number].restore(kept)
+        self._unplaced.add(number, kept)
         self._position[number] = block.end - 1
+        if self.recovered(number):
+            self._unplaced.place(number)
         self.rows_restored += len(kept)
         self.progress_at = time.monotonic()
 

@@ -157,6 +157,23 @@ async def test_lost_rows_end_the_worker():
     assert "lost the rows from 2 to 2" in str(me.errors[0])
 
 
+async def test_rows_are_put_back_when_all_are_read():
+    """Of rows that replace each other only the newest reaches the state, as soon as our own term was read; none of a partition that was lost before."""
+    me = Member(Log())
+    await me.rebalance(1, 0, 1)
+    for number in (0, 1):
+        me.table._term[number] = 3
+        me.restore(block(number, 0, 3))
+    assert [state.rows for state in me.table.states.values()] == [[], []]
+    await me.rebalance(2, 0)
+    me.restore(block(0, 3, 4, TERM_KEY))
+    assert me.table.recovered(0)
+    assert me.table.states[0].rows == [(b"acme", b"2")]
+    await me.rebalance(3, 0, 1)
+    me.restore(block(1, 0, len(me.log.records[1]), TERM_KEY))
+    assert me.table.states[1].rows == []
+
+
 async def test_terms_are_no_rows():
     """The engine's own records are read over, and count as read."""
     me = Member(Log())
