@@ -11,7 +11,7 @@ from bench.load import Load
 from bench.produce import LiveFeed
 from bench.steady import finish
 from bench.takeover import drain, settle
-from bench.workers import WorkerProcess, until
+from bench.workers import WorkerError, WorkerProcess, until
 from bench.world import PARTITIONS, World, committed, load_start
 from streams.kafka_clients import admin_client
 from streams.settings import Settings
@@ -80,7 +80,14 @@ class Stalls:
         """Seconds, by partition."""
         self._settings = settings
         self._over = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), name="stalls")
+        self._thread = threading.Thread(target=self._run, name="stalls")
+        self._error: BaseException | None = None
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._watch())
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+            self._error = error
 
     async def _watch(self) -> None:
         usage = self._settings.topic_prefix + "usage"
@@ -103,3 +110,5 @@ class Stalls:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join(30)
+        if self._error is not None or self._thread.is_alive():
+            raise WorkerError(f"commits could not be watched: {self._error}") from self._error

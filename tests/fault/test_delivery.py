@@ -31,6 +31,7 @@ pytestmark = pytest.mark.timeout(300)
 FASTER = 1000
 """A wait of an hour takes 3.6 s."""
 OUTAGE_S = 2 * 3600
+HANDSHAKE_S = 0.5
 
 
 class Inbox:
@@ -57,7 +58,9 @@ class Inbox:
     @contextlib.asynccontextmanager
     async def open(self, context: ssl.SSLContext) -> AsyncIterator[None]:
         """Serve for the block."""
-        server = await asyncio.start_server(self._state.serve, "127.0.0.1", self.port, ssl=context)
+        server = await asyncio.start_server(
+            self._state.serve, "127.0.0.1", self.port, ssl=context, ssl_handshake_timeout=HANDSHAKE_S
+        )
         try:
             yield
         finally:
@@ -67,6 +70,7 @@ class Inbox:
                 task.cancel()
             await asyncio.gather(*self._state.connections, return_exceptions=True)
             self._state.connections.clear()
+            await asyncio.sleep(HANDSHAKE_S + 0.1)  # who is still shaking hands is known to nobody
 
 
 def certificate(directory: Path, name: str) -> Path:
