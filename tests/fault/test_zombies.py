@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+from typing import Any
 
 import pytest
 
@@ -39,9 +40,18 @@ async def test_frozen_at_random_moments(kafka, topic_prefix, tmp_path, seed, rep
 
 
 async def taken_over(run: FaultRun, zombie: Child) -> None:
-    """Wait until the others have formed a generation without the zombie."""
-    before = run.generations
-    await until(lambda: run.generations > before and zombie.stopped, 30, run.logs)
+    """Wait until the others own everything, in a generation without the zombie."""
+
+    def of_others() -> list[dict[str, Any]]:
+        return [note for note in run.notes("generation") if note["pid"] != zombie.process.pid]
+
+    before = max(note["generation"] for note in of_others())
+
+    def all_theirs() -> bool:
+        newest = {note["pid"]: note for note in of_others() if note["generation"] > before}
+        return {n for note in newest.values() for n in note["owned"]} == set(range(PARTITIONS))
+
+    await until(lambda: all_theirs() and zombie.stopped, 30, run.logs)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
