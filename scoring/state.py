@@ -43,8 +43,8 @@ def column_offset(name: str, item_bytes: int) -> int:
 def _reserve(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Zeros that take memory page by page, as they are written to.
 
-    NumPy asks the kernel for huge pages, each of which is cleared when it is first touched: recovery took up to twice
-    the CPU, and neither folding nor encoding was faster (docs/adr/0032-small-pages.md).
+    NumPy asks the kernel for huge pages, each of which is cleared when it is first touched: recovery took twice
+    the CPU and more, which the little they save in folding does not make up for (docs/adr/0032-small-pages.md).
     """
     memory = mmap.mmap(
         -1, math.prod(shape) * dtype.itemsize or 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS

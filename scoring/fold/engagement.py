@@ -21,7 +21,7 @@ from scoring.layout import (
     SPONSORS_TRACKED,
 )
 from scoring.state import News, Store, column_offset
-from scoring.tail import CHAMPION, ROLES, ContactState, Tail
+from scoring.tail import ROLES, ContactState, Tail
 from scoring.times import DAY, UNSET, Int64
 
 ENGAGED_IDS: Final = 64
@@ -153,7 +153,7 @@ def _derive(store: Store, rows: Sequence[int]) -> None:
     for row in rows:
         contacts = store.tails[row].contacts.values()
         there = [c for c in contacts if not c.departed]
-        heard = [c.reply for c in there if c.role >= CHAMPION]
+        heard = [c.reply for c in there if c.is_sponsor]
         sponsors.append(len(heard))
         newest.append(max(heard, default=UNSET))
         last = sorted([c.reply for c in there], reverse=True)[:CONTACTS]

@@ -101,7 +101,5 @@ def _counts(invoice: InvoiceState) -> Counts:
 
 def derive(store: Store, row: int) -> None:
     """The column that summarises the invoices of an account: the oldest due time of an open one."""
-    # most are settled: those are passed by without a call
-    unsettled = [i for i in store.tails[row].invoices.values() if UNKNOWN < i.status < PAID]
-    due = [ts for ts in map(InvoiceState.due_time, unsettled) if ts != UNSET]
-    store.hot["oldest_due"][row] = min(due, default=UNSET)
+    due = map(_open_due, store.tails[row].invoices.values())
+    store.hot["oldest_due"][row] = min((ts for ts in due if ts != UNSET), default=UNSET)

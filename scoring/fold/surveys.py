@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from operator import lt
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -41,8 +40,6 @@ def fold_surveys(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
         if old is not None and (ts, response) <= (old.ts, old.id):
             new[i] = False
             continue
-        if old is not None:
-            del answers[respondent]  # so that it becomes the last one: answers mostly lie in time order
         answers[respondent] = Answer(ts, response, normalised_score(event) or 0)
         if len(answers) > ANSWERS:
             oldest = min(answers, key=lambda who: (answers[who].ts, who))
@@ -66,34 +63,30 @@ def _derive(store: Store, which: Sequence[tuple[int, str]]) -> None:
     """The columns of these (row, kind): number, mean, newest time and trend of the answers kept."""
     if not which:
         return
-    told, nps, extremes = [], [], []
-    for row, kind in which:
-        answers = store.tails[row].surveys.get(kind) or {}
-        times, _, scores = zip(*answers.values(), strict=True) if answers else ((), (), ())
-        told.append(_summary(answers, times, scores))
-        if kind == "nps":
-            nps.append(row)
-            extremes.append(_extremes(times, scores))
+    told = [_summary(store.tails[row].surveys.get(kind)) for row, kind in which]
     rows, slots = [row for row, _ in which], [SURVEY_KINDS.index(kind) for _, kind in which]
     for name, values in zip(
         ("survey_n", "survey_mean", "survey_ts", "survey_trend"), zip(*told, strict=True), strict=True
     ):
         store.hot[name][rows, slots] = values
-    if nps:
-        store.hot["detractor_ts"][nps], store.hot["promoter_ts"][nps] = zip(*extremes, strict=True)
+    for row in [row for row, kind in which if kind == "nps"]:
+        detractor = promoter = UNSET
+        for ts, _, score in store.tails[row].surveys.get("nps", {}).values():
+            if score <= DETRACTOR:
+                detractor = max(detractor, ts)
+            elif score >= PROMOTER:
+                promoter = max(promoter, ts)
+        store.hot["detractor_ts"][row], store.hot["promoter_ts"][row] = detractor, promoter
 
 
-def _summary(
-    who: Mapping[str, Answer], times: Sequence[int], scores: Sequence[int]
-) -> tuple[int, int, int, int]:
-    """Number, mean, newest time, trend of answers that lie in the order of `who`."""
-    n, trend = len(scores), 0
-    if n == 0:
+def _summary(answers: dict[str, Answer] | None) -> tuple[int, int, int, int]:
+    """Number, mean, newest time, trend."""
+    if not answers:
         return 0, 0, UNSET, 0
+    times, _, scores = zip(*answers.values(), strict=True)
+    n, trend = len(scores), 0
     if n >= TREND_ANSWERS:
-        if not all(map(lt, times, times[1:])):
-            scores = [score for _, _, score in sorted(zip(times, who, scores, strict=True))]
-        trend = _trend(scores)
+        trend = _trend([score for _, _, score in sorted(zip(times, answers, scores, strict=True))])
     return n, sum(scores) // n, max(times), trend
 
 
@@ -101,11 +94,3 @@ def _trend(scores: Sequence[int]) -> int:
     """Mean of the newer half less that of the older half, oldest first."""
     half = len(scores) // 2
     return sum(scores[-half:]) // half - sum(scores[:half]) // half
-
-
-def _extremes(times: Sequence[int], scores: Sequence[int]) -> tuple[int, int]:
-    """Time of the newest answer of a detractor, and of a promoter."""
-    return (
-        max([ts for ts, score in zip(times, scores, strict=True) if score <= DETRACTOR], default=UNSET),
-        max([ts for ts, score in zip(times, scores, strict=True) if score >= PROMOTER], default=UNSET),
-    )

@@ -116,7 +116,5 @@ def _derive_complaints(store: Store, row: int) -> None:
 
 
 def _derive_urgent(store: Store, row: int) -> None:
-    # few are urgent: the others are passed by without a call
-    urgent = [t for t in store.tails[row].tickets.values() if t.priority == URGENT]
-    waiting = [since for since in map(_urgent_since, urgent) if since != UNSET]
-    store.hot["urgent_since"][row] = min(waiting, default=UNSET)
+    waiting = map(_urgent_since, store.tails[row].tickets.values())
+    store.hot["urgent_since"][row] = min((since for since in waiting if since != UNSET), default=UNSET)
