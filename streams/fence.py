@@ -30,8 +30,6 @@ from streams.clock import Clock
 from streams.own_records import TERM_KEY
 from streams.producer_ids import InitProducerId
 
-"""Key of the record that opens a term; readers of the outputs skip keys that start with NUL."""
-
 _FENCED: Final = frozenset({47, 90})  # INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
 _TOO_LARGE: Final = frozenset({10, 18})  # MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE
 _TERM_MS: Final = 12 * 3_600_000
@@ -164,9 +162,7 @@ class FencedWriter:
         offsets. Raises KafkaError when the deadline passes.
         """
         until, offsets, left = time.monotonic() + self._deadline, dict[TP, int](), list(numbers)
-        while (
-            left
-        ):  # once; again for those whose term was appended by a try that got no answer, who knows where
+        while left:  # again for those whose term a try appended that got no answer: who knows where
             grants = await asyncio.gather(*(self._next_epoch(n, None, until) for n in left))
             for number, grant in zip(left, grants, strict=True):
                 self._terms |= self._new_terms(number, grant)
@@ -182,10 +178,8 @@ class FencedWriter:
         What older outboxes hold is refused from then on. Raises FencedError if somebody else was given a
         later epoch, or might have been; KafkaError when the deadline passes.
         """
-        until, held = (
-            time.monotonic() + self._deadline,
-            {n: self._terms[TP(self._topics[0], n)] for n in numbers},
-        )
+        until = time.monotonic() + self._deadline
+        held = {number: self._terms[TP(self._topics[0], number)] for number in numbers}
         for number, term in held.items():
             self._expect_alive(TP(self._topics[0], number), term)
         grants = await asyncio.gather(*(self._next_epoch(n, term, until) for n, term in held.items()))
