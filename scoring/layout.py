@@ -148,4 +148,11 @@ MATRICES: Final[dict[str, tuple[int, np.dtype[Any]]]] = {
     "counts": (288, np.dtype("<i2")),
     "touches": (96, np.dtype("<i2")),
 }
-"""Width and element type of each ring matrix."""
+"""Width of each ring matrix, and the widest type that its elements get."""
+NARROW: Final[dict[str, np.dtype[Any]]] = {
+    "usage": np.dtype("<u4"),
+    "errors": np.dtype("<u2"),
+    "counts": np.dtype("u1"),
+    "touches": np.dtype("u1"),
+}
+"""Element type of each matrix until one of its buckets has to hold more (docs/adr/0033-narrow-rings.md)."""

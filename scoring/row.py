@@ -137,16 +137,19 @@ def _restore_group(store: Store, shape: bytes, members: Sequence[tuple[int, byte
     body = np.frombuffer(b"".join([value[:length] for _, value in members]), np.uint8).reshape(-1, length)
     hot = body[:, head:at].copy().view(columns).reshape(-1)
     matrices: dict[str, NDArray[Any]] = {}
-    for name, (buckets, kind) in MATRICES.items():
+    for name, (buckets, _) in MATRICES.items():
         width = stored.get(name, 0)
+        scale = 1000 if name == "usage" and shape[1] & _WHOLE else 1
+        packed = np.zeros(0, np.uint8)
         if width:
             packed = np.ascontiguousarray(body[:, at : at + width * buckets]).view(_UNSIGNED[width])
-            matrices[name] = packed.reshape(len(rows), buckets).astype(kind)
             at += width * buckets
+        store.fit(name, int(packed.max(initial=0)) * scale)
+        kind = getattr(store, name).dtype
+        if width:
+            matrices[name] = packed.reshape(len(rows), buckets).astype(kind) * kind.type(scale)
         else:
             matrices[name] = np.zeros((len(rows), buckets), kind)
-    if shape[1] & _WHOLE:
-        matrices["usage"] *= 1000
     _place(store, rows, present_columns(hot, version), matrices)
     if version == 1:
         _restore_untold(store, members, length)

@@ -11,7 +11,19 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.layout import DAYS, HOT, MATRICES, MONTHS, MOST_COUNTED, RINGS, WEEK_SLOTS, Ring, blank, words
+from scoring.layout import (
+    DAYS,
+    HOT,
+    MATRICES,
+    MONTHS,
+    MOST_COUNTED,
+    NARROW,
+    RINGS,
+    WEEK_SLOTS,
+    Ring,
+    blank,
+    words,
+)  # fmt: skip
 from scoring.tail import Tail
 from scoring.tails import Tails
 from scoring.times import DAY, UNSET, Int64, month_of_day
@@ -83,10 +95,10 @@ class Store:
         self._allocate(capacity)
 
     hot: NDArray[Any]
-    usage: NDArray[np.int64]
-    errors: NDArray[np.int64]
-    counts: NDArray[np.int16]
-    touches: NDArray[np.int16]
+    usage: NDArray[Any]
+    errors: NDArray[Any]
+    counts: NDArray[Any]
+    touches: NDArray[Any]
 
     def _allocate(self, capacity: int) -> None:
         old_n = self.n
@@ -101,7 +113,8 @@ class Store:
         self.calm = np.zeros(capacity, np.uint64)
         """Bits of the `alerts` column: those that fire and were told with `calm_band`. Not part of the state."""
         self.calm_band = np.zeros(capacity, np.int8)
-        for name, (buckets, kind) in MATRICES.items():
+        for name, (buckets, _) in MATRICES.items():
+            kind = old[name].dtype if old else NARROW[name]
             setattr(self, name, _reserve((capacity, buckets), kind))
         for name, values in old.items():
             getattr(self, name)[:old_n] = values[:old_n]
@@ -111,13 +124,19 @@ class Store:
         self.hot8 = self.hot.view("<i8").reshape(-1)
         self.hot8u = self.hot.view("<u8").reshape(-1)
         self.hot4 = self.hot.view("<i4").reshape(-1)
-        self.usage_flat = self.usage.reshape(-1)
-        self.errors_flat = self.errors.reshape(-1)
 
     def _grow(self) -> None:
         """Make room eight times as large: rows are seldom copied, and pages never written to take no memory."""
         capacity = len(self.hot)
         self._allocate(capacity + min(7 * capacity, _MOST_ROOM))
+
+    def fit(self, matrix: str, most: int) -> None:
+        """Let the buckets of a matrix hold `most`: elements too narrow for it are replaced, those of all accounts."""
+        narrow = getattr(self, matrix)
+        if most > np.iinfo(narrow.dtype).max:
+            wide = _reserve(narrow.shape, MATRICES[matrix][1])
+            wide[: self.n] = narrow[: self.n]
+            setattr(self, matrix, wide)
 
     def row(self, key: bytes) -> int:
         """The row of an account, made when it is new."""
@@ -173,21 +192,33 @@ class Store:
         """An event was applied to these rows."""
         self.mark[rows] |= ROW | KEPT
 
+    def add(self, ring: str, rows: Int64, buckets: Int64, amounts: Int64) -> None:
+        """Add to a bucket of each row, which the ring must still reach back to; a row may come several times."""
+        matrix, offset, size, _ = RINGS[ring]
+        cells = rows * MATRICES[matrix][0] + offset + buckets % size
+        held = getattr(self, matrix).reshape(-1)[cells]
+        self.fit(matrix, int(held.max(initial=0)) + int(amounts.sum()))
+        flat = getattr(self, matrix).reshape(-1)  # one computed index is several times cheaper than two
+        np.add.at(flat, cells, amounts.astype(flat.dtype))
+
     def count(self, ring: str, row: int, bucket: int, amount: int) -> None:
-        """Add to one bucket of a counting ring, if the ring still reaches back to it; up to MOST_COUNTED."""
+        """Add to one bucket of a counting ring, if the ring still reaches back to it; 0 to MOST_COUNTED."""
         matrix, offset, size, days = RINGS[ring]
         if bucket > self.day // days - size:
-            buckets, at = getattr(self, matrix), (row, offset + bucket % size)
-            buckets[at] = min(buckets.item(at) + amount, MOST_COUNTED)
+            at = row, offset + bucket % size
+            value = max(0, min(getattr(self, matrix).item(at) + amount, MOST_COUNTED))
+            self.fit(matrix, value)
+            getattr(self, matrix)[at] = value
 
     def count_all(self, ring: str, rows: Int64, buckets: Int64) -> None:
         """One more in each of these buckets, as `count` would, one after the other."""
         matrix, offset, size, days = RINGS[ring]
         reached = buckets > self.day // days - size
-        values = getattr(self, matrix).reshape(-1)
         width = MATRICES[matrix][0]
         cells, amounts = np.unique((rows * width + offset + buckets % size)[reached], return_counts=True)
-        values[cells] = np.minimum(values[cells] + amounts, MOST_COUNTED)
+        counted = np.minimum(getattr(self, matrix).reshape(-1)[cells] + amounts, MOST_COUNTED)
+        self.fit(matrix, int(counted.max(initial=0)))
+        getattr(self, matrix).reshape(-1)[cells] = counted
 
     def roll(self, today: int) -> None:
         """Open the buckets of the days, weeks and months that have begun, for all accounts at once."""

@@ -121,10 +121,11 @@ def take(result: FetchResult) -> RecordBlock | None:
 
     Raises aiokafka.errors.CorruptRecordException if a checksum is wrong; the position has not moved then.
     """
-    tp = result._topic_partition
+    tp, source = result._topic_partition, result._partition_records
+    if source is not None:
+        source._records_iterator = None  # it refers to `source`: answers would wait for the garbage collector
     if not result.check_assignment(tp) or not result.has_more():
         return None
-    source = result._partition_records
     begin = source.next_fetch_offset
     records: list[Record] = []
     for batch in _batches_that_count(source):

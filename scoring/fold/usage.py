@@ -13,7 +13,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from scoring.events import Usage
-from scoring.layout import DAYS, FEATURES_SEEN, HOT, MATRICES, RECENT_IDS, VALUE_TRACKED, WEEK_SLOTS, WEEKS
+from scoring.layout import DAYS, FEATURES_SEEN, HOT, RECENT_IDS, RINGS, VALUE_TRACKED, WEEK_SLOTS, WEEKS
 from scoring.state import Store, column_offset
 from scoring.times import DAY, Int64
 
@@ -29,7 +29,7 @@ _ACTIVE = column_offset("active", 8)
 _FIRST_VALUE = column_offset("first_value_ts", 8)
 _LAST_ACTIVE = column_offset("last_active", 4)
 _USERS_MAX = column_offset("users_max", 4)
-_ERROR_DAYS = MATRICES["errors"][0]
+_ERROR_DAYS = RINGS["errors"].size
 _DAY_MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
 _ROW_MIX = np.uint64(0xC2B2_AE3D_27D4_EB4F)
 _REMEMBERED: Final = 200_000
@@ -86,12 +86,12 @@ def fold_usage(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -
 def _add(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> None:
     n = len(events)
     quantity = np.rint(np.fromiter([e.quantity for e in events], np.float64, n) * 1000).astype(np.int64)
-    np.add.at(store.usage_flat, rows * DAYS + days % DAYS, quantity)
+    store.add("usage", rows, days, quantity)
     counted = [e.errors for e in events]
     if any(counted):
         errors = np.array(counted, np.int64)
         at = np.flatnonzero((errors > 0) & (days > store.day - _ERROR_DAYS))
-        np.add.at(store.errors_flat, rows[at] * _ERROR_DAYS + days[at] % _ERROR_DAYS, errors[at])
+        store.add("errors", rows[at], days[at], errors[at])
     used = quantity > 0
     newest = np.flatnonzero(used & (days > store.hot4[rows * _HOT4 + _LAST_ACTIVE]))
     np.maximum.at(store.hot4, rows[newest] * _HOT4 + _LAST_ACTIVE, days[newest].astype(np.int32))

@@ -53,9 +53,9 @@ def scrambled(n: int, seed: int) -> Store:
         random.integers(START, END, (n, 3)),
         random.integers(-1, 10**6, (n, 14)),
     )
-    store.usage[:n] = random.integers(0, 10 ** random.integers(1, 13), (n, 128)) * (
-        random.random((n, 128)) < 0.5
-    )
+    usage = random.integers(0, 10 ** random.integers(1, 13), (n, 128)) * (random.random((n, 128)) < 0.5)
+    store.fit("usage", int(usage.max()))
+    store.usage[:n] = usage
     hot["contact_ts"][:n] = random.integers(START - 200 * DAY, END, (n, 8))
     hot["goal"][:n], hot["sponsors"][:n] = random.integers(-1, 100_001, n), random.integers(0, 4, n)
     store.touches[:n] = random.integers(0, 4, (n, 96))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scoring.facts import Facts
-from scoring.layout import RECENT_IDS
+from scoring.layout import MATRICES, NARROW, RECENT_IDS
 from scoring.times import DAY, HOUR, parse
 from streams.pipeline import Partition
 from tests.property.feeds import START, event, tell
@@ -87,6 +87,29 @@ def test_many_errors_do_not_wrap():
     rebuilt = Partition(0, partition.context)
     rebuilt.restore([pair for block in partition.row_blocks() for pair in block])
     assert int(rebuilt.store.errors[0].sum()) == 5_000_000_000
+
+
+def test_busy_account_makes_room_for_itself_alone():
+    """Buckets widen when one account outgrows them, by events or by a row: what the others hold stays as it was."""
+    told = [event("usage", START, "calm", quantity=3), event("usage", START, "busy", quantity=1e9)]
+    partition = tell(told, START + HOUR)
+    rows = [pair for block in partition.row_blocks() for pair in block]
+    rebuilt = Partition(0, partition.context)
+    for pair in sorted(rows, reverse=True):  # the calm one first
+        rebuilt.restore([pair])
+    for store in partition.store, rebuilt.store:
+        units = {name: int(store.usage[store.index[name]].sum()) for name in (b"calm", b"busy")}
+        assert units == {b"calm": 3_000, b"busy": 10**12}
+        assert store.usage.dtype == MATRICES["usage"][1]
+        assert store.counts.dtype == NARROW["counts"]
+
+
+def test_bucket_that_was_full_does_not_wrap():
+    """What is taken back from a counting ring that could not hold it all leaves nothing, not less than nothing."""
+    store = tell([event("usage", START)], START).store
+    for amount in (32_767, 1, -32_767, -1):
+        store.count("marketing", 0, store.day // 7, amount)
+    assert not store.touches[0].any()
 
 
 def test_full_bucket_stays_full():

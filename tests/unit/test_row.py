@@ -69,4 +69,3 @@ def test_store_grows():
         row = store.row(str(i).encode())
         store.hot["seats"][row] = i
     assert store.hot["seats"][: store.n].tolist() == list(range(5000))
-    assert store.usage_flat.base is store.usage or store.usage_flat.size == store.usage.size
