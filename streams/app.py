@@ -30,7 +30,7 @@ from streams.metrics import Totals, WorkerCollector
 from streams.probes import Readiness
 from streams.scoring_pace import Pace
 from streams.settings import Kafka, Settings
-from streams.table import BlockSchema, Partition, StateTable
+from streams.table import BlockSchema, Partition, StateTable, Tables
 from streams.transport import Consumer, Transport
 
 _HOUSEKEEPING_S: Final = 0.05
@@ -322,6 +322,7 @@ def _faust_app(settings: Settings) -> WorkerApp:
         topic_disable_leader=True,
         topic_partitions=kafka.partitions,
         table_standby_replicas=0,
+        TableManager=Tables,
         agent_supervisor=CrashingSupervisor,  # a crash is safe, a skipped record is not
         stream_buffer_maxsize=4,  # messages, each of which holds a whole fetch
         stream_wait_empty=False,

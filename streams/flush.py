@@ -1,10 +1,11 @@
 """The order of a commit: what must be in the log before what.
 
-1. Remember the positions, encode the scores (a row says what was published), then the rows; folding may go
-   on meanwhile.
-2. Without an await after the last row, take the alerts and dead letters: they cover every row encoded.
-3. Scores, alerts and dead letters are acknowledged before the first row is sent: a row in the log says that
-   its scores and alerts are there, too. Rows are acknowledged before offsets are committed. All of it is fenced.
+1. Publish scores. They go on being published while the commit lasts, one publication at a time.
+2. Remember the positions, encode the rows; folding may go on meanwhile.
+3. Without an await after the last row, take the alerts and dead letters: they cover every row encoded.
+4. Alerts, dead letters and every score that was looked at before the last row was encoded are acknowledged before
+   the first row is sent: a row in the log says that its scores and alerts are there, too. Rows are acknowledged before
+   offsets are committed. All of it is fenced.
 
 Any part of this surviving a crash is safe: rows carry their own fences, so what is read again changes
 nothing. A failed write is final: what was encoded is no longer marked as changed, so nothing may be
@@ -58,7 +59,7 @@ class _Cut:
     """One consistent cut through the live partitions, encoded."""
 
     told: Outbox
-    """Scores, alerts and dead letters."""
+    """Alerts and dead letters; or scores, if nothing but scores is published."""
     rows: Outbox
     states: dict[int, Partition] = field(default_factory=dict)
     offsets: dict[TP, OffsetAndMetadata] = field(default_factory=dict)
@@ -98,6 +99,9 @@ class Flush:
         self._rejoin = rejoin
         self._fail = fail
         self._lock = asyncio.Lock()
+        self._scoring = asyncio.Lock()
+        """Of what is written to `scores`: its batches are numbered as they are encoded."""
+        self._ending = False
         self._committed: dict[TP, int] = {}
         self._renewed_at = time.monotonic()
         self.failed = False
@@ -123,21 +127,25 @@ class Flush:
         `last` is the flush before partitions are given up, which is made in any case.
         """
         async with self._lock:
-            began = time.monotonic()
-            done = (last or self._settled()) and await self._guarded(self._commit)
+            began, self._ending = time.monotonic(), last
+            try:
+                done = (last or self._settled()) and await self._guarded(self._commit)
+            finally:
+                self._ending = False
             if done:
-                self.committed_at = self.scored_at = time.monotonic()
+                self.committed_at = time.monotonic()
                 self._took = self.committed_at - began
                 self.durations.add(self._took)
             return done
 
     async def publish_scores(self) -> bool:
-        """Flush the scores alone, so that they need not wait for the next commit; their rows stay changed."""
-        async with self._lock:
-            done = self._settled() and await self._guarded(self._publish_scores)
-            if done:
-                self.scored_at = time.monotonic()
-            return done
+        """Flush the scores alone, so that they wait for no commit; their rows stay changed.
+
+        Not before partitions are given up: what is published must be acknowledged by then.
+        """
+        async with self._scoring:
+            ready = self._settled() and not self._ending
+            return ready and await self._guarded(self._publish_scores)
 
     async def _guarded(self, step: Callable[[_Cut], Awaitable[None]]) -> bool:
         if self.failed or self._table.poisoned_since is not None:
@@ -158,9 +166,14 @@ class Flush:
         return True
 
     def _refuse_after_failure(self) -> None:
-        """Folding goes on while rows are encoded: if it failed, some of them may be half changed."""
+        """Folding goes on while rows are encoded: if it failed, some of them may be half changed.
+
+        So do publications: after one that was refused, rows tell of scores that are not in the log.
+        """
         if self.failed:
             raise RuntimeError("nothing is written after a failure")
+        if self._table.poisoned_since is not None:
+            raise FencedError("scores that rows tell of were refused")
 
     def _on_fenced(self, cut: _Cut, error: FencedError) -> None:
         """A newer owner exists: what was encoded is lost, so the state must be recovered from the log."""
@@ -171,20 +184,28 @@ class Flush:
             self._rejoin()
 
     async def _commit(self, cut: _Cut) -> None:
-        enough = self.scoring_s + SCORING_S
+        async with self._scoring:
+            if not await self._guarded(self._publish_scores):
+                self._refuse_after_failure()
         async with Turn(self._intake.work) as turn:
             for number, state in self._in_turn():
-                await self._encode(cut, number, state, turn, enough)
-        self._refuse_after_failure()
+                await self._encode(cut, number, state, turn)
+        await self._published()
         await self._writer.write(cut.told)
         self._table.written(await self._writer.write(cut.rows))
-        await self._renew(cut)
+        async with self._scoring:
+            await self._renew(cut)
         offsets = {tp: each for tp, each in cut.offsets.items() if self._is_current(cut, tp.partition)}
         if offsets:
             done = await asyncio.wait_for(self._commit_offsets(offsets), self._deadline)
             if done:
                 self._committed |= {tp: each.offset for tp, each in offsets.items()}
         self._intake.uncommitted = 0
+
+    async def _published(self) -> None:
+        """What is being published may be told by rows that were encoded: they wait until it is acknowledged."""
+        async with self._scoring:
+            self._refuse_after_failure()
 
     def _is_current(self, cut: _Cut, number: int) -> bool:
         return self._table.states.get(number) is cut.states[number]
@@ -196,7 +217,7 @@ class Flush:
         first = self._turn % max(len(live), 1)
         return live[first:] + live[:first]
 
-    async def _encode(self, cut: _Cut, number: int, state: Partition, turn: Turn, enough: float) -> None:
+    async def _encode(self, cut: _Cut, number: int, state: Partition, turn: Turn) -> None:
         positions = {
             TP(self._inputs[source], number): OffsetAndMetadata(offset, metadata)
             for source, (offset, metadata) in state.positions().items()
@@ -208,7 +229,6 @@ class Flush:
         cut.offsets |= positions
         if not pending:
             return
-        await self._encode_scores(cut.told, number, state, turn, enough)
         rows = TP(self._outputs.state, number)
         for block in state.row_blocks():
             cut.rows.put(rows, block, self._clock())
@@ -239,6 +259,7 @@ class Flush:
                     await self._encode_scores(cut.told, number, state, turn, enough)
         self._refuse_after_failure()
         await self._writer.write(cut.told)
+        self.scored_at = time.monotonic()
 
     async def _renew(self, cut: _Cut) -> None:
         if time.monotonic() - self._renewed_at > _RENEWAL_S:

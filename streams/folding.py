@@ -112,10 +112,10 @@ class Folding:
 
     def _fold_held(self, items: Sequence[tuple[int, Held]]) -> None:
         """Fold what waited, in the order given; one account may have thousands, so never one by one."""
-        leaving = {id(held) for _, held in items}
+        leaving = {(held.source, held.offset) for _, held in items}  # the tail may have been decoded anew
         for row in {row for row, _ in items}:
             tail = self.store.tail(row)
-            tail.held = [h for h in tail.held if id(h) not in leaving]
+            tail.held = [h for h in tail.held if (h.source, h.offset) not in leaving]
             self.store.mark[row] |= ROW
         for source, several in groupby(items, key=lambda item: item[1].source):
             told = [(row, held.ts, decode_one(held.raw)) for row, held in several]

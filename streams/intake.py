@@ -116,8 +116,7 @@ class Intake:
             return set()
         if sum(state.rows_pending for state in self._table.live().values()) > _MOST_ROWS:
             return set()
-        now = self._clock()
-        slowest = {n: state.slowest(now, self.idle(n)) for n, state in self._table.states.items()}
+        slowest = {n: state.slowest(*self.quiet(n)) for n, state in self._table.states.items()}
         return {tp for tp in candidates if tp.topic in self._sources and self._has_room(tp, slowest)}
 
     def _has_room(self, tp: TP, slowest: Mapping[int, Set[int]]) -> bool:
@@ -252,17 +251,26 @@ class Intake:
 
     # -- time
 
-    def idle(self, number: int) -> set[int]:
-        """Sources of a partition number that are read to their end and have had nothing new for a while."""
-        return {s for s, topic in enumerate(self._inputs) if self._is_idle(TP(topic, number))}
+    def quiet(self, number: int) -> tuple[int, set[int]]:
+        """Sources of a partition number that are read to their end and have had nothing new for a while.
 
-    def _is_idle(self, tp: TP) -> bool:
+        Before them: up to when (ms) that is known of all of them, now if there is none. What was appended since
+        their ends were asked for may be in no answer yet.
+        """
+        now = self._clock()  # before the feeds are asked: a freeze in between must not pass for their quiet
+        found = [(s, self._quiet_until(TP(topic, number), now)) for s, topic in enumerate(self._inputs)]
+        quiet = {source: until for source, until in found if until is not None}
+        return min([now, *quiet.values()]), set(quiet)
+
+    def _quiet_until(self, tp: TP, now: int) -> int | None:
+        """When the end of a source that is idle was asked for; None if it is not idle."""
         end, position = self._fetched_end(tp), self.positions.get(tp)
         if end is None or position is None or position < end.offset:
-            return False
-        if not 0 <= self._clock() - end.asked_ms <= self._stale_ms:  # below 0: the clock was set back
-            return False
-        return time.monotonic() - self._touched[tp] >= self._settings.idle
+            return None
+        if not 0 <= now - end.asked_ms <= self._stale_ms:  # below 0: the clock was set back
+            return None
+        silent = time.monotonic() - self._touched[tp]
+        return end.asked_ms if silent >= self._settings.idle else None
 
     def lag(self, tp: TP) -> int:
         """Records (or offsets, to be exact) between what was fed and the end of the partition."""
@@ -288,9 +296,7 @@ class Intake:
         try:
             async with Turn(self.work) as turn:
                 with self._fatal():
-                    # before the feeds are asked: a freeze in between must not pass for their quiet
-                    now = self._clock()
-                    for _ in state.advance(now, self.idle(number)):
+                    for _ in state.advance(*self.quiet(number)):
                         await turn.pause()
                         if self._table.states.get(number) is not state or self.closed:
                             return

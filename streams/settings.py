@@ -145,8 +145,8 @@ class Engine(_Strict):
 
     tick: Annotated[int, Field(ge=1, le=86_400)] = 60
     """Grid of the clock; must divide an hour or be a whole number of hours."""
-    grace: Annotated[float, Field(ge=0)] = 0.5
-    idle: Annotated[float, Field(gt=0)] = 0.5
+    grace: Annotated[float, Field(ge=0)] = 0.25
+    idle: Annotated[float, Field(gt=0)] = 0.25
     """Real time without a new record after which a source that is read to its end no longer holds the clock back."""
     commit_interval: Annotated[float, Field(gt=0)] = 1.0
     score_interval: Annotated[float, Field(gt=0)] = 0.1

@@ -23,6 +23,7 @@ from typing import Any, Protocol, cast
 
 import faust
 import structlog
+from faust.tables import TableManager
 from faust.types import TP, EventT, TopicT
 
 from streams.fence import FencedWriter
@@ -119,6 +120,15 @@ class BlockSchema(faust.Schema[Any, Any]):
     def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ANN401
         """The blocks, untouched."""
         return message.value
+
+
+class Tables(TableManager):
+    """Faust's tables of an app that declared all of them before it was started."""
+
+    async def on_start(self) -> None:
+        """Begin at once; Faust waits a second for tables that might still be declared."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class StateTable(faust.Table[bytes, bytes]):

@@ -86,7 +86,8 @@ def fold_usage(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -
 def _add(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> None:
     n = len(events)
     quantity = np.rint(np.fromiter([e.quantity for e in events], np.float64, n) * 1000).astype(np.int64)
-    store.add("usage", rows, days, quantity)
+    reached = days > store.day - DAYS  # after a crash the rings may be ahead of today
+    store.add("usage", rows, days, quantity * reached)
     counted = [e.errors for e in events]
     if any(counted):
         errors = np.array(counted, np.int64)
@@ -97,7 +98,8 @@ def _add(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> Non
     np.maximum.at(store.hot4, rows[newest] * _HOT4 + _LAST_ACTIVE, days[newest].astype(np.int32))
     word = rows * _HOT8 + _ACTIVE + days % DAYS // 64
     bit = np.left_shift(np.uint64(1), (days % 64).astype(np.uint64))
-    _set_bits(store.hot8u, word[used], bit[used])
+    at = np.flatnonzero(used & reached)
+    _set_bits(store.hot8u, word[at], bit[at])
 
 
 def _sketch(store: Store, rows: Int64, events: Sequence[Usage], weeks: Int64) -> None:

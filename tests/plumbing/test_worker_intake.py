@@ -162,17 +162,29 @@ async def test_nothing_is_fetched_while_too_many_rows_wait(setup):
 async def test_idle_needs_a_fresh_answer_and_a_read_end(setup):
     """A feed is idle only if a recent fetch answer says that it is read to its end."""
     intake = setup.intake
-    assert intake.idle(0) == set()
+    assert intake.quiet(0)[1] == set()
     now = wall_ms()
     setup.ends |= {USAGE: FetchedEnd(11, now), TICKETS: FetchedEnd(0, now)}
     intake._touched = dict.fromkeys(intake._touched, 0.0)
-    assert intake.idle(0) == {1}
+    assert intake.quiet(0)[1] == {1}
     await intake.take([block(10, 11, 10)])
-    assert intake.idle(0) == {1}
+    assert intake.quiet(0)[1] == {1}
     intake._touched[USAGE] = 0.0
-    assert intake.idle(0) == {0, 1}
+    assert intake.quiet(0)[1] == {0, 1}
     setup.ends[TICKETS] = FetchedEnd(0, now - 5_000)
-    assert intake.idle(0) == {0}
+    assert intake.quiet(0)[1] == {0}
+
+
+async def test_quiet_is_known_up_to_the_question(setup):
+    """What idle feeds were last asked bounds the clock: records appended since may be in no answer yet."""
+    intake, now = setup.intake, wall_ms()
+    assert now <= intake.quiet(0)[0] <= wall_ms()
+    intake.positions[USAGE] = 11
+    setup.ends |= {USAGE: FetchedEnd(11, now - 300), TICKETS: FetchedEnd(0, now - 20)}
+    intake._touched = dict.fromkeys(intake._touched, 0.0)
+    assert intake.quiet(0) == (now - 300, {0, 1})
+    setup.ends[USAGE] = FetchedEnd(12, now - 300)
+    assert intake.quiet(0) == (now - 20, {1})
 
 
 class Client:
@@ -207,16 +219,16 @@ async def test_answer_from_before_a_freeze_is_no_sign_of_quiet(setup):
     client.answer(10)
     now[0] += 60_000  # frozen: the answer lies in the socket, and others append
     await asking
-    assert setup.intake.idle(0) == set()
+    assert setup.intake.quiet(0)[1] == set()
     client.answer(12)
     await client.send(0, FETCH)
-    assert setup.intake.idle(0) == set()  # there is something to read
+    assert setup.intake.quiet(0)[1] == set()  # there is something to read
     await setup.intake.take([block(10, 12)])
     setup.intake.positions[TICKETS] = 12
     setup.intake._touched = dict.fromkeys(setup.intake._touched, 0.0)
-    assert setup.intake.idle(0) == {0, 1}
+    assert setup.intake.quiet(0)[1] == {0, 1}
     now[0] -= 60_000
-    assert setup.intake.idle(0) == set()  # the clock was set back: nothing is known until the next answer
+    assert setup.intake.quiet(0)[1] == set()  # the clock was set back: nothing is known until the next answer
 
 
 async def test_end_is_that_of_what_may_be_read():

@@ -30,6 +30,20 @@ class CommitsBeforeAcknowledgement(Flush):
             await super()._commit(cut)
 
 
+class WritesRowsBeforeTheirScores(Flush):
+    """Rows do not wait for the scores that are being published: one that fails is never told."""
+
+    async def _published(self) -> None:
+        pass
+
+
+class PublishesAtAnyTime(Flush):
+    """Two publications at a time: batches arrive in another order than they were numbered in."""
+
+    async def publish_scores(self) -> bool:
+        return await self._guarded(self._publish_scores)
+
+
 @contextmanager
 def no_offset_fence() -> Iterator[None]:
     """Rows do not remember what they have seen: what is read again counts again."""

@@ -23,7 +23,7 @@ from tests.oracle.histories import history
 from tests.simulation.worker import Worker
 from tests.simulation.world import World
 
-TICK, GRACE, STEPS = 6 * HOUR, 60_000, 150
+TICK, GRACE, STEPS = 6 * HOUR, 60_000, 250
 MODEL = parse_model("""
 name: simulated
 minimum_coverage: 100
@@ -87,7 +87,7 @@ def simulate(
     rebuilt.restore(world.rows())
     rebuilt.takeover()
     wrong += [f"rebuilt: {d}" for d in differences(accounts(expected.partition), accounts(rebuilt))]
-    wrong += differences(expected.told, told)
+    wrong += differences(expected.told, told) + world.wrong
     wrong += _alerts_differ(wanted, world.alerts)
     world.seen["replayed"] = sum(n for (_, fate), n in context.totals.events.items() if fate == "replayed")
     return Result(seed, wrong, world.seen)
@@ -152,7 +152,7 @@ async def _live_through(
     for _ in range(STEPS):
         worker = world.random.choice(members)
         await _do(world, worker)
-        chance = 0.05 if worker.flushing else 0.01
+        chance = 0.03 if worker.flushing else 0.01
         if worker.dead or (worker is members[-1] and world.random.random() < chance):
             world.seen["stopped itself" if worker.dead else "crash"] += 1
             await worker.crash()
@@ -168,8 +168,7 @@ async def _live_through(
     await final.finish()
     for zombie in members[:-1]:
         zombie.start_flush()
-        if zombie.task is not None:
-            await zombie.task
+        await zombie.wait()
     if final.dead:
         await join().finish()
 

@@ -17,6 +17,9 @@ from tests.simulation.worker import Share
 FIRST = int(os.environ.get("ACCOUNTPULSE_TEST_SEED", "0"))
 SEEDS = int(os.environ.get("ACCOUNTPULSE_TEST_SIMULATIONS", "120"))
 BLOCK = 20
+FAULTS = (
+    "crash in a flush", "taken over", "refused write", "broken write", "replayed", "commit and publication at a time",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +38,7 @@ def test_no_schedule_changes_anything(block: int) -> None:
         assert not result.differences, f"seed {seed}: " + "\n".join(result.differences[:20])
         seen += result.seen
     print(f"seeds from {FIRST + block * BLOCK}: {dict(seen)}")
-    for fault in ("crash in a flush", "taken over", "refused write", "broken write", "replayed"):
+    for fault in FAULTS:
         assert seen[fault], f"no {fault} in {BLOCK} seeds: {seen}"
 
 
@@ -51,6 +54,11 @@ PLANTED: dict[str, Plant] = {
         nullcontext,
         {"flush": bugs.CommitsBeforeAcknowledgement},
     ),
+    "rows are written before the scores they tell of": (
+        nullcontext,
+        {"flush": bugs.WritesRowsBeforeTheirScores},
+    ),
+    "scores are published while others are": (nullcontext, {"flush": bugs.PublishesAtAnyTime}),
     "no epoch fence": (nullcontext, {"fenced": False}),
     "no offset fence": (bugs.no_offset_fence, {}),
     "the clock goes on from the newest row": (bugs.clock_of_the_newest_row, {}),

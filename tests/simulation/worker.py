@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +44,7 @@ class Share:
         del lock
 
     async def __aenter__(self) -> Share:
+        await self.world.wait()  # for its turn
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -75,7 +75,8 @@ class Worker:
         self.table = Table(self.partition)
         self.writer = Writer(world, self.epoch)
         Share.world = world
-        self.task: asyncio.Task[bool] | None = None
+        self.tasks: dict[str, asyncio.Task[bool]] = {}
+        """The commit and the publication of scores, under way or over."""
         self._steps: Iterator[None] = iter(())
         stubs: dict[str, Any] = {"table": self.table, "intake": SimpleNamespace(uncommitted=0, work=None)}
         self.flush = flush(
@@ -103,7 +104,7 @@ class Worker:
     @property
     def flushing(self) -> bool:
         """Whether a flush is under way."""
-        return self.task is not None and not self.task.done()
+        return any(not task.done() for task in self.tasks.values())
 
     @property
     def read_all(self) -> bool:
@@ -130,18 +131,25 @@ class Worker:
         return all(next(self._steps, self) is not self for _ in range(slices))
 
     def start_flush(self, *, scores_only: bool = False) -> None:
-        """Begin a flush, if none is under way."""
-        if not self.flushing:
+        """Begin a commit, or a publication of scores, if none is under way; the other one may be."""
+        kind = "scores" if scores_only else "commit"
+        if kind not in self.tasks or self.tasks[kind].done():
+            if self.flushing:
+                self.world.seen["commit and publication at a time"] += 1
             step = self.flush.publish_scores() if scores_only else self.flush.commit()
-            self.task = asyncio.ensure_future(step)
+            self.tasks[kind] = asyncio.ensure_future(step)
 
     async def crash(self) -> None:
         """Everything in memory is gone, in the middle of whatever it was."""
-        if self.task is not None and self.flushing:
+        if self.flushing:
             self.world.seen["crash in a flush"] += 1
-            self.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self.task
+        for task in self.tasks.values():
+            task.cancel()
+        await self.wait()
+
+    async def wait(self) -> None:
+        """For what is under way."""
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
     async def finish(self) -> None:
         """Read, tell and write everything there is."""
@@ -153,5 +161,4 @@ class Worker:
             pass
         for _ in range(3):
             self.start_flush()
-            if self.task is not None:
-                await self.task
+            await self.wait()

@@ -9,16 +9,23 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+import numpy as np
 from aiokafka.errors import KafkaTimeoutError
 from faust.types import TP
 
 from alerts.model import Alert, decode_alert
 from scoring.events import SOURCES
+from scoring.layout import HOT
+from scoring.row import ROW_VERSION
+from scoring.upgrade import head_bytes
 from streams.fence import FencedError
 from streams.flush import Outputs
+from streams.own_records import is_own
 
 OUTPUTS = Outputs("state", "scores", "alerts", "dead-letters")
 REBALANCING = 0.4
+HEAD = head_bytes(ROW_VERSION)
 Pair = tuple[bytes, bytes | None]
 
 
@@ -39,6 +46,10 @@ class World:
         """Whether commits of offsets may fail, as they do while the group rebalances."""
         self.seen: Counter[str] = Counter()
         """How often which fault bit."""
+        self.wrong: list[str] = []
+        """What was appended that must not be."""
+        self._versions: Counter[bytes] = Counter()
+        self._order: Counter[tuple[str, int]] = Counter()
 
     def take_over(self) -> int:
         """The next epoch: whoever held an older one is refused from now on."""
@@ -53,15 +64,32 @@ class World:
             newest[key] = value
         return list(newest.items())
 
-    def append(self, topic: str, records: Iterable[Pair], epoch: int) -> None:
-        """What the leader does with a fenced batch. Raises FencedError for an epoch that is over."""
+    def append(self, topic: str, records: Sequence[Pair], epoch: int, sequence: int) -> None:
+        """What the leader does with a fenced batch. Raises FencedError for an epoch that is over.
+
+        `sequence` is how many records the epoch's writer put into batches of the topic before this one.
+        """
         if self.fenced and epoch < self.epoch:
             self.seen["refused write"] += 1
             raise FencedError(f"epoch {epoch} is over")
+        if sequence != self._order[topic, epoch]:
+            self.wrong.append(f"{topic}: {sequence} where {self._order[topic, epoch]} was to come")
+        self._order[topic, epoch] = sequence + len(records)
+        self._look(topic, records)
         if topic == OUTPUTS.alerts:
             self.alerts += [decode_alert(value or b"") for _, value in records]
         elif topic != OUTPUTS.dead_letters:
             (self.state if topic == OUTPUTS.state else self.scores).extend(records)
+
+    def _look(self, topic: str, records: Iterable[Pair]) -> None:
+        """A row in the log says that the scores it tells of are there."""
+        for key, value in records:
+            if topic == OUTPUTS.scores and value:
+                self._versions[key] = max(self._versions[key], msgspec.json.decode(value)["version"])
+            elif topic == OUTPUTS.state and value and not is_own(key):
+                version = int(np.frombuffer(value, HOT, 1, HEAD)["version"][0])
+                if version > self._versions[key]:
+                    self.wrong.append(f"row of {key!r} tells of score {version}, not in the log")
 
     async def commit(self, epoch: int, offsets: Mapping[TP, Any]) -> bool:
         """What the group coordinator does with offsets: those of an old generation, or during a rebalance, are refused."""
@@ -91,27 +119,35 @@ class Writer:
     def __init__(self, world: World, epoch: int) -> None:
         self._world = world
         self._epoch = epoch
+        self._put: Counter[str] = Counter()
         self.breaks = False
         """The next write fails somewhere in the middle."""
 
     def outbox(self) -> Any:
         """Batches by topic, as they were put in."""
-        batches: list[tuple[TP, list[Pair]]] = []
-        return SimpleNamespace(
-            batches=batches, put=lambda tp, records, _: batches.append((tp, list(records)))
-        )
+        batches: list[tuple[TP, int, list[Pair]]] = []
+
+        def put(tp: TP, records: Iterable[Pair], _: int) -> None:
+            batches.append((tp, self._put[tp.topic], list(records)))
+            self._put[tp.topic] += len(batches[-1][2])
+
+        return SimpleNamespace(batches=batches, put=put)
 
     async def write(self, outbox: Any) -> dict[TP, int]:
         """Append batch by batch. Raises FencedError, or KafkaTimeoutError after some of them."""
         size = self._world.random.choice((1, 2, 1000))
-        parts = [(tp, r[i : i + size]) for tp, r in outbox.batches for i in range(0, len(r), size)]
+        parts = [
+            (tp, first + i, r[i : i + size])
+            for tp, first, r in outbox.batches
+            for i in range(0, len(r), size)
+        ]
         breaks_at = self._world.random.randrange(len(parts)) if self.breaks and parts else None
-        for at, (tp, records) in enumerate(parts):
+        for at, (tp, sequence, records) in enumerate(parts):
             await self._world.wait()
             if at == breaks_at:
                 self._world.seen["broken write"] += 1
                 raise KafkaTimeoutError("write not acknowledged")
-            self._world.append(tp.topic, records, self._epoch)
+            self._world.append(tp.topic, records, self._epoch, sequence)
         await self._world.wait()
         return {}
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from scoring.events import Usage
 from scoring.facts import Facts
+from scoring.fold.usage import fold_usage
 from scoring.layout import MATRICES, NARROW, RECENT_IDS
-from scoring.times import DAY, HOUR, parse
+from scoring.times import DAY, HOUR, iso, parse
 from streams.pipeline import Partition
 from tests.property.feeds import START, event, tell
 
@@ -102,6 +104,18 @@ def test_busy_account_makes_room_for_itself_alone():
         assert units == {b"calm": 3_000, b"busy": 10**12}
         assert store.usage.dtype == MATRICES["usage"][1]
         assert store.counts.dtype == NARROW["counts"]
+
+
+def test_rings_ahead_of_today_take_no_day_that_left_them():
+    """After a crash rings may stand days ahead: usage of a day that left them meanwhile does not pass for that of a new day."""
+    store = tell([event("usage", START)], START).store
+    store.roll(store.day + 7)
+    store.today -= 7
+    old = Usage(event_id="late", account_id="acme", ts=iso(START - 123 * DAY))
+    assert fold_usage(store, np.array([0]), [old], np.array([START - 123 * DAY])).all()
+    assert int(store.usage[0].sum()) == 1000
+    assert int(np.bitwise_count(store.hot["active"][0, 0]).sum()) == 1
+    assert int(store.hot["last_active"][0, 0]) == START // DAY
 
 
 def test_bucket_that_was_full_does_not_wrap():

@@ -90,6 +90,17 @@ def test_a_row_stays_small_while_megabytes_wait():
     assert not partition.store.tails[row].held
 
 
+def test_events_that_waited_leave_a_tail_decoded_anew():
+    """A tail let go of while events wait in it has them no more once they were folded: a restart must not fold them again."""
+    partition = waiting()
+    row = partition.store.index[b"acme"]
+    partition.store.tails.most_decoded = 0
+    assert [block for block in partition.row_blocks() if block]  # written, and let go of
+    settle(partition, START + 3 * HOUR)
+    assert partition.store.usage[row].sum() == 1000 * (1 + 1 + 2 + 3 + 4 + 5)
+    assert not partition.store.tails[row].held
+
+
 def test_thousands_wait_without_holding_the_loop():
     """Twenty thousand held events of one account are folded in a moment, not in quadratic time."""
     partition = Partition(0, context(tick=HOUR, grace=30 * 60_000))
