@@ -15,7 +15,7 @@ from aiokafka.codec import lz4_encode
 from faust.transport.drivers import aiokafka as driver
 
 from streams.app import WorkerApp
-from streams.table import StateTable
+from streams.table import StateTable, Tables
 from streams.transport import Consumer, ConsumerThread
 
 FINGERPRINTS = {
@@ -44,6 +44,8 @@ FINGERPRINTS = {
     "faust.tables.base:Collection._changelog_topic_name": "b6f76c8e9865",
     "faust.tables.base:Collection._new_changelog_topic": "3412cf5cf323",
     "faust.tables.manager:TableManager.on_rebalance": "6843a3ed8d2d",
+    "faust.tables.manager:TableManager.on_start": "6479bcd61537",
+    "faust.tables.manager:TableManager._update_channels": "1501856bb63b",
     "faust.tables.recovery:Recovery.on_rebalance": "c1c73fd70040",
     "faust.tables.recovery:Recovery._restart_recovery": "3ba9ce22ae2d",
     "faust.tables.recovery:Recovery.on_recovery_completed": "a0d6c74d2f15",
@@ -56,6 +58,7 @@ FINGERPRINTS = {
     "aiokafka.consumer.fetcher:FetchResult.check_assignment": "9da78560d6bd",
     "aiokafka.consumer.fetcher:FetchResult.getall": "dab3256df06c",
     "aiokafka.consumer.fetcher:PartitionRecords._unpack_records": "199c30888a42",
+    "aiokafka.consumer.fetcher:PartitionRecords.__init__": "409daf855462",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.fetch_committed_offsets": "d91fe24aac14",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.check_errors": "0aeb5263f180",
     "aiokafka.consumer.group_coordinator:GroupCoordinator._push_error_to_user": "8048ad3f633e",
@@ -81,6 +84,7 @@ OVERRIDES = [
     (Consumer, driver.Consumer, ["getmany", "_getmany", "perform_seek", "commit", "on_partitions_revoked"]),
     (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer", "_fetch_records", "_commit"]),
     (StateTable, StateTable.__mro__[1], ["on_rebalance", "apply_changelog_batch", "persisted_offset"]),
+    (Tables, Tables.__mro__[1], ["on_start"]),
     (WorkerApp, WorkerApp.__mro__[1], ["_create_directories"]),
 ]
 
