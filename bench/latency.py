@@ -81,7 +81,7 @@ def _delays(settings: Settings, begin: int, end: int) -> Iterator[int]:
 
 
 def latency_1k(world: World) -> None:
-    """A thousand events a second, for as long as it takes that one tick is among them."""
+    """A thousand events a second, for a minute: one tick is among it."""
     _measure(world, "latency-1k", "1 k/s", world.size(1_000, 1_000), world.size(61, 8))
 
 

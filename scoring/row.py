@@ -140,16 +140,15 @@ def _restore_group(store: Store, shape: bytes, members: Sequence[tuple[int, byte
     for name, (buckets, _) in MATRICES.items():
         width = stored.get(name, 0)
         scale = 1000 if name == "usage" and shape[1] & _WHOLE else 1
-        packed = np.zeros(0, np.uint8)
-        if width:
-            packed = np.ascontiguousarray(body[:, at : at + width * buckets]).view(_UNSIGNED[width])
-            at += width * buckets
-        store.fit(name, int(packed.max(initial=0)) * scale)
-        kind = getattr(store, name).dtype
-        if width:
-            matrices[name] = packed.reshape(len(rows), buckets).astype(kind) * kind.type(scale)
-        else:
-            matrices[name] = np.zeros((len(rows), buckets), kind)
+        if not width:
+            matrices[name] = np.zeros((len(rows), buckets), getattr(store, name).dtype)
+            continue
+        packed = np.ascontiguousarray(body[:, at : at + width * buckets]).view(_UNSIGNED[width])
+        at += width * buckets
+        store.fit(name, int(packed.max()) * scale)
+        matrices[name] = packed.astype(getattr(store, name).dtype)
+        if scale > 1:
+            matrices[name] *= scale
     _place(store, rows, present_columns(hot, version), matrices)
     if version == 1:
         _restore_untold(store, members, length)

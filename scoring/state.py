@@ -23,7 +23,7 @@ from scoring.layout import (
     Ring,
     blank,
     words,
-)  # fmt: skip
+)
 from scoring.tail import Tail
 from scoring.tails import Tails
 from scoring.times import DAY, UNSET, Int64, month_of_day
@@ -45,6 +45,7 @@ _MOST_ROOM: Final = 1 << 20
 """Rows added at once: 4 GB of addresses."""
 _BLANK_WORDS: Final = words(_BLANK.reshape(1))
 _FIELDS: Final = dict(HOT.fields or {})
+_NARROW_MOST: Final = {matrix: int(np.iinfo(kind).max) for matrix, kind in NARROW.items()}
 
 
 def column_offset(name: str, item_bytes: int) -> int:
@@ -133,7 +134,7 @@ class Store:
     def fit(self, matrix: str, most: int) -> None:
         """Let the buckets of a matrix hold `most`: elements too narrow for it are replaced, those of all accounts."""
         narrow = getattr(self, matrix)
-        if most > np.iinfo(narrow.dtype).max:
+        if most > _NARROW_MOST[matrix] and narrow.dtype == NARROW[matrix]:
             wide = _reserve(narrow.shape, MATRICES[matrix][1])
             wide[: self.n] = narrow[: self.n]
             setattr(self, matrix, wide)

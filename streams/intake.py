@@ -258,8 +258,11 @@ class Intake:
         their ends were asked for may be in no answer yet.
         """
         now = self._clock()  # before the feeds are asked: a freeze in between must not pass for their quiet
-        found = [(s, self._quiet_until(TP(topic, number), now)) for s, topic in enumerate(self._inputs)]
-        quiet = {source: until for source, until in found if until is not None}
+        quiet = {
+            source: until
+            for source, topic in enumerate(self._inputs)
+            if (until := self._quiet_until(TP(topic, number), now)) is not None
+        }
         return min([now, *quiet.values()]), set(quiet)
 
     def _quiet_until(self, tp: TP, now: int) -> int | None:

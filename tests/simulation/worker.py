@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -145,11 +146,13 @@ class Worker:
             self.world.seen["crash in a flush"] += 1
         for task in self.tasks.values():
             task.cancel()
-        await self.wait()
+        for task in self.tasks.values():
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def wait(self) -> None:
-        """For what is under way."""
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        """For what is under way. Raises what it raised."""
+        await asyncio.gather(*self.tasks.values())
 
     async def finish(self) -> None:
         """Read, tell and write everything there is."""
