@@ -187,7 +187,7 @@ class Flush:
         async with self._scoring:
             if not await self._guarded(self._publish_scores):
                 self._refuse_after_failure()
-        async with Turn(self._intake.work) as turn:
+        async with Turn(self._intake.work, patient=not self._ending) as turn:
             for number, state in self._in_turn():
                 await self._encode(cut, number, state, turn)
         await self._published()

@@ -24,7 +24,7 @@ from streams.fetch import RecordBlock
 from streams.fetched_ends import FetchedEnd
 from streams.settings import Engine
 from streams.table import Fail, Partition, StateTable
-from streams.turns import Turn
+from streams.turns import Turn, Turns
 
 _PATIENCE_S: Final = 0.1
 _FOLD_AFTER: Final = 1000
@@ -85,7 +85,8 @@ class Intake:
         self._known_dead = 0
         self._paused: set[TP] = set()
         self._touched: dict[TP, float] = {}
-        self._advancing: dict[int, asyncio.Task[None]] = {}
+        self._advancing: dict[int, asyncio.Task[None] | None] = {}
+        """Who lets a partition advance: a task of its own, or whoever feeds it."""
         self._hurried = False
         self.positions: dict[TP, int] = {}
         self.last_record_ms: dict[TP, int] = {}
@@ -93,7 +94,7 @@ class Intake:
         self.missed = False
         """Set when a block is missing; the consumer seeks back and resets it."""
         self.closed = False
-        self.work = asyncio.Lock()
+        self.work = Turns()
         """Whose turn it is to work on partitions."""
         self.news = asyncio.Event()
         """Set when a batch was folded."""
@@ -195,20 +196,33 @@ class Intake:
                     with self._fatal():
                         fed += self._feed(block)
                     if fed >= _FOLD_AFTER:
-                        await turn.aside(self._fold(number))
+                        await self._fold(number, turn)
                         fed = 0
                     await turn.pause()
                 if fed:
-                    await turn.aside(self._fold(number))
+                    await self._fold(number, turn)
         self.news.set()
         self.durations.add(time.monotonic() - began)
 
-    async def _fold(self, number: int) -> None:
+    async def _fold(self, number: int, turn: Turn) -> None:
         """Fold what was fed, so that feeding does not outrun it; without waiting for a long catching up."""
-        task = self.advance(number)
-        if task is not None and not self._hurried:
-            done, _ = await asyncio.wait([task], timeout=_PATIENCE_S)
-            self._hurried = not done
+        running = self._advancing.get(number)
+        if running is not None or self._hurried:
+            running = running or self.advance(number)
+            if running is not None and not self._hurried:
+                await turn.aside(asyncio.wait([running], timeout=_PATIENCE_S))
+                self._hurried = not running.done()
+            return
+        state = self._live(number)
+        if state is None or self.closed:
+            return
+        self._advancing[number], steps = None, self._steps(number, state)
+        try:
+            self._hurried = not await turn.walk(steps, _PATIENCE_S)
+        finally:
+            del self._advancing[number]
+        if self._hurried:
+            self._start(number, steps)
 
     def _live(self, number: int) -> Partition | None:
         return None if number in self._table.fresh else self._table.states.get(number)
@@ -281,30 +295,35 @@ class Intake:
         return max(0, end.offset - self.positions.get(tp, end.offset)) if end else 0
 
     def advance(self, number: int) -> asyncio.Task[None] | None:
-        """Start to let a live partition fold and tick, unless it does so already."""
-        running = self._advancing.get(number)
+        """Let a live partition fold and tick in a task of its own, unless somebody does so already."""
         state = self._live(number)
-        if running is None and state is not None and not self.closed:
-            running = asyncio.create_task(self._advance(number, state))
-            running.add_done_callback(lambda task: task.cancelled() or task.exception())  # reported already
-            self._advancing[number] = running
-        return running
+        if number in self._advancing or state is None or self.closed:
+            return self._advancing.get(number)
+        return self._start(number, self._steps(number, state))
 
     def advance_all(self) -> None:
         """Let every live partition advance: time passes without records, too."""
         for number in self._table.live():
             self.advance(number)
 
-    async def _advance(self, number: int, state: Partition) -> None:
+    def _start(self, number: int, steps: Iterator[None]) -> asyncio.Task[None]:
+        task = self._advancing[number] = asyncio.create_task(self._advance(number, steps))
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # reported already
+        return task
+
+    async def _advance(self, number: int, steps: Iterator[None]) -> None:
         try:
             async with Turn(self.work) as turn:
-                with self._fatal():
-                    for _ in state.advance(*self.quiet(number)):
-                        await turn.pause()
-                        if self._table.states.get(number) is not state or self.closed:
-                            return
+                await turn.walk(steps)
         finally:
             del self._advancing[number]
+
+    def _steps(self, number: int, state: Partition) -> Iterator[None]:
+        with self._fatal():
+            for _ in state.advance(*self.quiet(number)):
+                yield
+                if self._table.states.get(number) is not state or self.closed:
+                    return
 
     @contextlib.contextmanager
     def _fatal(self) -> Iterator[None]:

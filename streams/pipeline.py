@@ -132,9 +132,10 @@ class Partition:
         return self._queues[source].queued
 
     def slowest(self, now_ms: int, idle: Set[int]) -> Set[int]:
-        """The sources that hold the stream clock back; all of them, before it is known."""
-        bounds = self._bounds(now_ms, idle) or [0] * len(self._queues)
-        return {source for source, bound in enumerate(bounds) if bound == min(bounds)}
+        """The sources that hold the stream clock back: those of which nothing is known yet, else the earliest."""
+        bounds = self._bounds(now_ms, idle)
+        earliest = None if None in bounds else min(bound for bound in bounds if bound is not None)
+        return {source for source, bound in enumerate(bounds) if bound == earliest}
 
     # -- progress -------------------------------------------------------------------------------------------------
 
@@ -171,15 +172,14 @@ class Partition:
         limit, upcoming = self.context.days_per_commit, self.clock_ms + self.context.tick
         return limit is not None and upcoming // DAY > self._cut_ms // DAY + limit
 
-    def _bounds(self, now_ms: int, idle: Set[int]) -> list[int] | None:
-        """Per source, what ticks before can no longer get an event of it; None if some source is not known yet."""
-        bounds = [queue.bound(now_ms, idle=source in idle) for source, queue in enumerate(self._queues)]
-        return None if None in bounds else bounds  # type: ignore[return-value]  # as the first half says
+    def _bounds(self, now_ms: int, idle: Set[int]) -> list[int | None]:
+        """Per source, what ticks before can no longer get an event of it; None if nothing is known of it yet."""
+        return [queue.bound(now_ms, idle=source in idle) for source, queue in enumerate(self._queues)]
 
     def _bound(self, now_ms: int, idle: Set[int]) -> int | None:
         """Ticks before this can no longer get an event; None if some source is not known yet."""
-        bounds = self._bounds(now_ms, idle)
-        return None if bounds is None else min(bounds)
+        known = [bound for bound in self._bounds(now_ms, idle) if bound is not None]
+        return min(known) if len(known) == len(self._queues) else None
 
     def _take(self, upcoming: int) -> Iterator[None]:
         self._folding.last = self.clock_ms

@@ -65,12 +65,18 @@ class Inbox:
             yield
         finally:
             server.close()
-            for task, writer in self._state.connections.items():
-                writer.transport.abort()  # whoever hangs would not answer a farewell either
-                task.cancel()
-            await asyncio.gather(*self._state.connections, return_exceptions=True)
-            self._state.connections.clear()
+            await self._hang_up()
             await asyncio.sleep(HANDSHAKE_S + 0.1)  # who is still shaking hands is known to nobody
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        known = dict(self._state.connections)
+        for task, writer in known.items():
+            writer.transport.abort()  # whoever hangs would not answer a farewell either
+            task.cancel()
+        await asyncio.gather(*known, return_exceptions=True)
+        for task in known:
+            self._state.connections.pop(task, None)
 
 
 def certificate(directory: Path, name: str) -> Path:

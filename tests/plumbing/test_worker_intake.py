@@ -1,6 +1,7 @@
 """The intake without a broker: blocks lost, doubled or overlapping, and feeds that are quiet or unknown."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -26,6 +27,20 @@ class Kept:
         self.highest = -1
         self.rows_pending = 0
         self.slow = {0, 1}
+        self.behind = 0
+        """Seconds of work that it has to do."""
+        self.walks = 0
+        """Who are at it."""
+        self.most_walks = 0
+
+    def advance(self, now_ms, idle):
+        self.walks += 1
+        self.most_walks = max(self.most_walks, self.walks)
+        while self.behind > 0:
+            time.sleep(0.01)
+            self.behind -= 0.01
+            yield
+        self.walks -= 1
 
     def feed(self, source, records):
         self.offsets += [record.offset for record in records]
@@ -89,8 +104,7 @@ def block(begin: int, end: int, *offsets: int, generation: int = 1, tp: TP = USA
 
 
 @pytest.fixture
-def setup(monkeypatch) -> Setup:
-    monkeypatch.setattr(Intake, "advance", lambda self, number: None)
+def setup() -> Setup:
     made = Setup(idle=0.001)
     made.resume(usage=10)
     return made
@@ -103,6 +117,37 @@ async def test_blocks_in_order_are_fed_once(setup):
     assert setup.kept.offsets == [10, 15, 22, 25, 26, 27, 28, 29, 30]
     assert setup.intake.positions[USAGE] == 31
     assert not setup.intake.missed
+
+
+async def test_feeding_does_not_wait_for_a_long_catching_up(setup):
+    """A batch waits a tenth of a second for its partition; the rest of the work goes on aside, and only once at a time."""
+    setup.kept.behind = 0.05
+    await setup.intake.take([block(10, 20)])
+    assert setup.kept.behind <= 0
+    assert setup.intake.advance(0) is not None
+    await asyncio.sleep(0.01)
+    setup.kept.behind = 0.5
+    for begin in (20, 30):
+        await setup.intake.take([block(begin, begin + 10)])
+        setup.intake.advance_all()
+        assert setup.kept.behind > 0.05
+    rest = setup.intake.advance(0)
+    assert rest is not None
+    async with asyncio.timeout(5):
+        await rest
+    assert setup.kept.behind <= 0
+    assert setup.kept.most_walks == 1
+
+
+async def test_nothing_advances_once_the_intake_is_closed(setup):
+    """What is under way stops at its next piece, and nothing new begins."""
+    setup.kept.behind = 5
+    await setup.intake.take([block(10, 20)])
+    rest = setup.intake.advance(0)
+    setup.intake.closed = True
+    async with asyncio.timeout(1):
+        await rest
+    assert setup.intake.advance(0) is None
 
 
 async def test_lost_block_is_noticed(setup):
@@ -249,7 +294,6 @@ async def test_brake(setup):
     """Too large a share of rejected records is a failure that says what to do."""
     setup = Setup(dead_letter_window=10)
     setup.resume()
-    setup.intake.advance = lambda number: None
     setup.dead = 3
     await setup.intake.take([block(0, 10)])
     assert setup.errors == []

@@ -41,8 +41,8 @@ class Share:
 
     world: World
 
-    def __init__(self, lock: object) -> None:
-        del lock
+    def __init__(self, turns: object, *, patient: bool = False) -> None:
+        del turns, patient
 
     async def __aenter__(self) -> Share:
         await self.world.wait()  # for its turn

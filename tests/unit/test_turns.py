@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 
 import pytest
 
-from streams.turns import Turn
+from streams.turns import Turn, Turns
 
 
 async def test_one_piece_of_work_between_two_turns_of_the_loop():
     """Four tasks that work for 8 ms at a time keep a timer waiting for one of these pieces, not for four."""
-    lock, worked, alone = asyncio.Lock(), [], []
+    turns, worked, alone = Turns(), [], []
 
     async def work(name: int) -> None:
-        async with Turn(lock) as turn:
+        async with Turn(turns) as turn:
             for _ in range(10):
                 worked.append(name)
                 time.sleep(0.008)
@@ -37,25 +38,25 @@ async def test_one_piece_of_work_between_two_turns_of_the_loop():
 
 async def test_a_turn_is_given_up_for_what_others_have_to_do():
     """Who waits for somebody else's work does not keep him from it."""
-    lock = asyncio.Lock()
+    turns = Turns()
 
     async def other() -> None:
-        async with Turn(lock):
+        async with Turn(turns):
             pass
 
-    async with asyncio.timeout(5), Turn(lock) as turn:
+    async with asyncio.timeout(5), Turn(turns) as turn:
         await turn.aside(other())
-        assert lock.locked()
-    assert not lock.locked()
+        assert turns.taken
+    assert not turns.taken
 
 
 @pytest.mark.parametrize("waiting", [True, False])
 async def test_nobody_keeps_a_turn_that_was_cancelled(waiting):
     """A task that is cancelled while it works, or while it waits for its turn, leaves the turn to others."""
-    lock = asyncio.Lock()
+    turns = Turns()
 
     async def work() -> None:
-        async with Turn(lock) as turn:
+        async with Turn(turns) as turn:
             while True:
                 time.sleep(0.006)
                 await turn.pause()
@@ -63,8 +64,28 @@ async def test_nobody_keeps_a_turn_that_was_cancelled(waiting):
     tasks = [asyncio.create_task(work()) for _ in range(2)]
     await asyncio.sleep(0.03)
     if waiting:
-        await lock.acquire()
+        await turns.acquire(patient=False)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert lock.locked() == waiting
+    assert turns.taken == waiting
+
+
+async def test_the_patient_let_others_go_first_but_not_for_ever():
+    """Of one who is patient and three in a hurry, the patient one has one turn in five, and all of them once it is alone."""
+    turns, worked = Turns(), []
+
+    async def work(name: str, count: int, *, patient: bool) -> None:
+        async with Turn(turns, patient=patient) as turn:
+            for _ in range(count):
+                worked.append(name)
+                time.sleep(0.006)
+                await turn.pause()
+
+    hurried = [work("hurried", 8, patient=False) for _ in range(3)]
+    await asyncio.gather(*hurried, work("patient", 8, patient=True))
+    shared = worked[: len(worked) - worked[::-1].index("hurried")]
+    assert [at for at, name in enumerate(shared) if name == "patient"] == [5, 10, 15, 20, 25], (
+        "the very first turn was free"
+    )
+    assert Counter(worked) == {"hurried": 24, "patient": 8}
