@@ -283,7 +283,7 @@ class Worker:
                     await asyncio.wait_for(self.intake.news.wait(), self.settings.engine.score_interval)
             if self._scores_pending():
                 await self.flush.publish_scores()
-            pause = pace.pause(self.flush.scoring_s)
+            pause = pace.pause(self.flush.scoring_s, self.flush.rows_s)
 
     def _scores_pending(self) -> bool:
         return any(state.scores_pending for state in self.table.live().values())

@@ -113,6 +113,8 @@ class Flush:
         self.fenced = 0
         self.scoring_s = 0.0
         """Seconds spent on scores since the start."""
+        self.rows_s = 0.0
+        """Seconds spent on rows since the start."""
         self._turn = 0
         self._took = 0.0
 
@@ -229,10 +231,12 @@ class Flush:
         cut.offsets |= positions
         if not pending:
             return
-        rows = TP(self._outputs.state, number)
+        rows, began = TP(self._outputs.state, number), time.monotonic()
         for block in state.row_blocks():
             cut.rows.put(rows, block, self._clock())
+            self.rows_s += time.monotonic() - began
             await turn.pause()
+            began = time.monotonic()
         cut.told.put(TP(self._outputs.alerts, number), state.drain_alerts(), self._clock())
         cut.told.put(TP(self._outputs.dead_letters, number), state.drain_dead_letters(), self._clock())
 

@@ -26,7 +26,7 @@ from streams.settings import Engine
 from streams.table import Fail, Partition, StateTable
 from streams.turns import Turn, Turns
 
-_PATIENCE_S: Final = 0.1
+_PATIENCE_S: Final = 0.02
 _FOLD_AFTER: Final = 1000
 _BACKLOG: Final = 20
 """Without a commit at most this many times `max_queued` records are fed: an outage shall not fill memory."""

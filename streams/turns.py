@@ -44,6 +44,12 @@ class Turns:
                 self.release()
             raise
 
+    def go_on(self, *, patient: bool) -> bool:
+        """Whether who has the turn may keep it: if nobody waits, or the patient alone and not for too long yet."""
+        alone = not self._hurried and not (self._patient and (patient or self._in_a_row >= _IN_A_ROW))
+        self._in_a_row += alone and not patient
+        return alone
+
     def release(self) -> None:
         """Hand the turn over."""
         hurry = self._hurried and (self._in_a_row < _IN_A_ROW or not self._patient)
@@ -90,6 +96,9 @@ class Turn:
         if time.monotonic() - self._since > _SHARE_S:
             # Still held, or others would begin in the turn of the loop that this one ends.
             await asyncio.sleep(0)
+            if self._turns.go_on(patient=self._patient):
+                self._since = time.monotonic()
+                return
             self._release()
             await self._acquire()
 
