@@ -27,6 +27,7 @@ from streams.table import Fail, Partition, StateTable
 from streams.turns import Turn, Turns
 
 _PATIENCE_S: Final = 0.02
+_ALONE_S: Final = 0.25
 _FOLD_AFTER: Final = 1000
 _BACKLOG: Final = 20
 """Without a commit at most this many times `max_queued` records are fed: an outage shall not fill memory."""
@@ -94,6 +95,8 @@ class Intake:
         self.missed = False
         """Set when a block is missing; the consumer seeks back and resets it."""
         self.closed = False
+        self._alone = asyncio.Lock()
+        """Partitions catch up and tick one after the other: what follows a tick need not wait for all of them."""
         self.work = Turns()
         """Whose turn it is to work on partitions."""
         self.news = asyncio.Event()
@@ -313,8 +316,10 @@ class Intake:
 
     async def _advance(self, number: int, steps: Iterator[None]) -> None:
         try:
-            async with Turn(self.work) as turn:
-                await turn.walk(steps)
+            done = False
+            while not done:
+                async with self._alone, Turn(self.work) as turn:
+                    done = await turn.walk(steps, _ALONE_S)
         finally:
             del self._advancing[number]
 

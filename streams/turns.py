@@ -7,7 +7,6 @@ turn of the loop would still be as long as a piece of work of all of them.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Iterator
@@ -102,8 +101,8 @@ class Turn:
             self._release()
             await self._acquire()
 
-    async def walk(self, steps: Iterator[None], most_s: float = math.inf) -> bool:
-        """Take steps until they end, or for so many seconds; returns whether they ended."""
+    async def walk(self, steps: Iterator[None], most_s: float) -> bool:
+        """Take steps until they end, or for so many seconds at most; returns whether they ended."""
         until = time.monotonic() + most_s
         for _ in steps:
             await self.pause()

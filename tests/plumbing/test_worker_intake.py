@@ -120,8 +120,8 @@ async def test_blocks_in_order_are_fed_once(setup):
 
 
 async def test_feeding_does_not_wait_for_a_long_catching_up(setup):
-    """A batch waits a tenth of a second for its partition; the rest of the work goes on aside, and only once at a time."""
-    setup.kept.behind = 0.05
+    """A batch waits some milliseconds for its partition; the rest of the work goes on aside, and only once at a time."""
+    setup.kept.behind = 0.01
     await setup.intake.take([block(10, 20)])
     assert setup.kept.behind <= 0
     assert setup.intake.advance(0) is not None
