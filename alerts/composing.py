@@ -10,7 +10,7 @@ import numpy as np
 
 from alerts.costs import costs
 from alerts.machine import Code, Level
-from alerts.model import Alert, Evidence, Kind, Phase, Reason, Severity, alert_id
+from alerts.model import Alert, Evidence, Phase, Reason, alert_id
 from alerts.rules.base import EMPTY, FactRule, LevelRule, Tick
 from scoring.bands import velocity_of
 from scoring.evaluate import Scorer
@@ -77,17 +77,15 @@ class Composer:
         hot, name = store.hot[row], store.names[row]
         episode, revision, at, tick = told
         now, score = max(int(hot["tick"]), 0), int(hot["score"])
-        mrr = hot["mrr"][month_of(now) % MONTHS]
-        tier = int(
-            self._scorer.tiers_of(*(np.array([v], np.int64) for v in (hot["tier"], mrr, hot["seats"])))[0]
-        )
+        mrr = int(hot["mrr"][month_of(now) % MONTHS])
+        tier = self._scorer.tier_of(int(hot["tier"]), mrr, int(hot["seats"]))
         return Alert(
             id=alert_id(name, rule.name, int(hot["term"]), episode),
             phase=phase,
             revision=revision,
             rule=rule.name,
-            kind=Kind(rule.kind),
-            severity=Severity(rule.severity),
+            kind=rule.kind,
+            severity=rule.severity,
             reason=reason,
             account_id=name,
             term=int(hot["term"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -96,5 +97,6 @@ def _evidence(store: Store, row: int, tail: Tail, dimension: str) -> tuple[list[
     if dimension == "product_usage":
         newest = store.last_usage[row]
         return ([newest], ["usage"]) if newest else ([], [])
-    notable = [(i, w) for _, i, w in reversed(tail.recent) if w.startswith(_EVIDENCE[dimension])][:3]
+    kinds = _EVIDENCE[dimension]
+    notable = list(islice(((i, w) for _, i, w in reversed(tail.recent) if w.startswith(kinds)), 3))
     return [i for i, _ in notable], [w for _, w in notable]

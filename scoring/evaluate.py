@@ -75,15 +75,21 @@ class Scorer:
 
     def tiers(self, f: Facts) -> Int64:
         """Tier of each account: told, else the model's first rule that holds, else its default."""
-        return self.tiers_of(f.column("tier"), f.mrr, f.column("seats"))
-
-    def tiers_of(self, tier: Int64, mrr: Int64, seats: Int64) -> Int64:
-        """The same by the tier told or MISSING, the MRR in minor units and the seats."""
+        tier, mrr, seats = f.column("tier"), f.mrr, f.column("seats")
         guess = np.full(len(tier), TIERS.index(self.model.default_tier), np.int64)
         for rule in reversed(self.model.tier_rules):
             holds = mrr >= rule.min_mrr if rule.min_mrr is not None else seats >= (rule.min_seats or 0)
             guess[holds] = TIERS.index(rule.tier)
         return np.where(tier == MISSING, guess, tier)
+
+    def tier_of(self, tier: int, mrr: int, seats: int) -> int:
+        """The same of one account, by the tier told or MISSING, the MRR in minor units and the seats."""
+        if tier != MISSING:
+            return tier
+        for rule in self.model.tier_rules:
+            if mrr >= rule.min_mrr if rule.min_mrr is not None else seats >= (rule.min_seats or 0):
+                return TIERS.index(rule.tier)
+        return TIERS.index(self.model.default_tier)
 
     def evaluate(self, f: Facts) -> Evaluation:
         """Score n accounts."""

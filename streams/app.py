@@ -257,7 +257,8 @@ class Worker:
         """Some things do not wait for a commit: days of a backlog, alerts, and the first events after a takeover."""
         live = self.table.live().values()
         taken_over = time.monotonic() - self.table.live_at < 2 * self.settings.engine.commit_interval
-        hurry = self.flush.rested and any(s.alerts_pending or (taken_over and s.pending) for s in live)
+        alerts = not self.intake.catching_up and any(state.alerts_pending for state in live)
+        hurry = self.flush.rested and (alerts or (taken_over and any(state.pending for state in live)))
         if self._early.done() and (hurry or any(state.held_back for state in live)):
             self._early = asyncio.ensure_future(self.flush.commit())
 

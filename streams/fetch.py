@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from aiokafka import errors as kafka_errors
@@ -154,3 +155,13 @@ def _batches_that_count(source: PartitionRecords) -> Iterator[Any]:
             source.next_fetch_offset = batch.next_offset
         else:
             yield batch
+
+
+def by_partition(blocks: Iterable[RecordBlock]) -> Iterator[tuple[int, list[RecordBlock]]]:
+    """Partition numbers with their blocks, those of sources with few records first; in order within a source."""
+    found: dict[int, dict[TP, list[RecordBlock]]] = defaultdict(lambda: defaultdict(list))
+    for block in blocks:
+        found[block.tp.partition][block.tp].append(block)
+    for number, sources in found.items():
+        by_size = sorted(sources.values(), key=lambda own: sum(len(block.records) for block in own))
+        yield number, [block for own in by_size for block in own]

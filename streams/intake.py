@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Final, Protocol
 
@@ -20,7 +19,7 @@ from scoring.events import SOURCES
 from streams.clock import Clock
 from streams.dead_letters import Brake
 from streams.durations import Durations
-from streams.fetch import RecordBlock
+from streams.fetch import RecordBlock, by_partition
 from streams.fetched_ends import FetchedEnd
 from streams.settings import Engine
 from streams.table import Fail, Partition, StateTable
@@ -193,7 +192,7 @@ class Intake:
         """
         began, self._hurried = time.monotonic(), False
         async with Turn(self.work) as turn:
-            for number, own in _by_partition(blocks):
+            for number, own in by_partition(blocks):
                 fed = 0
                 for block in own:
                     with self._fatal():
@@ -304,6 +303,11 @@ class Intake:
             return self._advancing.get(number)
         return self._start(number, self._steps(number, state))
 
+    @property
+    def catching_up(self) -> bool:
+        """Whether some partition ticks, or catches up, in a task of its own."""
+        return any(self._advancing.values())
+
     def advance_all(self) -> None:
         """Let every live partition advance: time passes without records, too."""
         for number in self._table.live():
@@ -338,13 +342,3 @@ class Intake:
         except Exception as error:
             self._fail(error)
             raise
-
-
-def _by_partition(blocks: Iterable[RecordBlock]) -> Iterator[tuple[int, list[RecordBlock]]]:
-    """Partition numbers with their blocks, those of sources with few records first; in order within a source."""
-    found: dict[int, dict[TP, list[RecordBlock]]] = defaultdict(lambda: defaultdict(list))
-    for block in blocks:
-        found[block.tp.partition][block.tp].append(block)
-    for number, sources in found.items():
-        by_size = sorted(sources.values(), key=lambda own: sum(len(block.records) for block in own))
-        yield number, [block for own in by_size for block in own]

@@ -81,6 +81,19 @@ def test_one_equals_many(seed, n, hours):
         assert {k: v[i] for k, v in many.signals.items()} == {k: v[0] for k, v in one.signals.items()}
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds)
+def test_the_tier_of_one_account(seed):
+    """Alerts are told the tier that the account was scored for: by what it said, its revenue and its seats."""
+    store, random = scrambled(50, seed), np.random.default_rng(seed)
+    store.hot["seats"][:50] = random.integers(-1, 500, 50)
+    facts = Facts(store, np.arange(50), END)
+    known = [c.tolist() for c in (store.hot["tier"][:50], facts.mrr, store.hot["seats"][:50])]
+    assert [SCORER.tier_of(*account) for account in zip(*known, strict=True)] == SCORER.evaluate(
+        facts
+    ).tier.tolist()
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds)
 def test_parts_sum_to_the_score(seed):
