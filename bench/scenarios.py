@@ -55,7 +55,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "alerts": Scenario(alert_latency.alerts, 200),
     "alerts-routes": Scenario(alert_latency.alerts_routes, 200),
     "steady-1m-zipf": Scenario(steady.steady_1m_zipf, 360),
-    "steady-1m-uniform": Scenario(steady.steady_1m_uniform, 360),
+    "steady-1m-uniform": Scenario(steady.steady_1m_uniform, 480),
     "tick": Scenario(tick, 900),
 }
 
