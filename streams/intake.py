@@ -218,13 +218,14 @@ class Intake:
         state = self._live(number)
         if state is None or self.closed:
             return
-        self._advancing[number], steps = None, self._steps(number, state)
+        self._advancing[number], steps, done = None, self._steps(number, state), False
         try:
-            self._hurried = not await turn.walk(steps, _PATIENCE_S)
+            done = await turn.walk(steps, _PATIENCE_S)
         finally:
             del self._advancing[number]
-        if self._hurried:
-            self._start(number, steps)
+            if not done:  # also if feeding was cancelled: a tick that began must end
+                self._start(number, steps)
+        self._hurried = not done
 
     def _live(self, number: int) -> Partition | None:
         return None if number in self._table.fresh else self._table.states.get(number)

@@ -139,6 +139,22 @@ async def test_feeding_does_not_wait_for_a_long_catching_up(setup):
     assert setup.kept.most_walks == 1
 
 
+async def test_what_began_goes_on_when_feeding_is_cancelled(setup):
+    """A partition is not left in the middle of a tick because whoever fed it was cancelled."""
+    setup.kept.behind = 0.1
+    feeding = asyncio.create_task(setup.intake.take([block(10, 20)]))
+    await asyncio.sleep(0)
+    feeding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await feeding
+    assert setup.kept.behind > 0
+    rest = setup.intake.advance(0)
+    assert rest is not None
+    async with asyncio.timeout(5):
+        await rest
+    assert (setup.kept.behind <= 0, setup.kept.walks, setup.kept.most_walks) == (True, 0, 1)
+
+
 async def test_nothing_advances_once_the_intake_is_closed(setup):
     """What is under way stops at its next piece, and nothing new begins."""
     setup.kept.behind = 5
