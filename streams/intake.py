@@ -197,10 +197,10 @@ class Intake:
                 for block in own:
                     with self._fatal():
                         fed += self._feed(block)
+                    await turn.pause()
                     if fed >= _FOLD_AFTER:
                         await self._fold(number, turn)
                         fed = 0
-                    await turn.pause()
                 if fed:
                     await self._fold(number, turn)
         self.news.set()
