@@ -34,7 +34,8 @@ from streams.table import BlockSchema, Partition, StateTable, Tables
 from streams.transport import Consumer, Transport
 
 _HOUSEKEEPING_S: Final = 0.05
-_YOUNG_S: Final = 2.0
+_TAKEN_OVER_S: Final = 2.0
+"""For so long after a takeover a commit does not wait for its time."""
 _YOUNG_COMMITS: Final = 10
 _SESSIONS_FENCED: Final = 3
 _DEADLINES_UNSETTLED: Final = 3
@@ -257,7 +258,7 @@ class Worker:
     def _commit_early(self) -> None:
         """Some things do not wait for a commit: days of a backlog, alerts, and the first events after a takeover."""
         live = self.table.live().values()
-        taken_over = time.monotonic() - self.table.live_at < _YOUNG_S
+        taken_over = time.monotonic() - self.table.live_at < _TAKEN_OVER_S
         alerts = not self.intake.catching_up and any(state.alerts_pending for state in live)
         hurry = self.flush.rested and (alerts or (taken_over and any(state.pending for state in live)))
         if self._early.done() and (hurry or any(state.held_back for state in live)):

@@ -139,6 +139,21 @@ async def test_feeding_does_not_wait_for_a_long_catching_up(setup):
     assert setup.kept.most_walks == 1
 
 
+async def test_partitions_catch_up_one_after_the_other(setup):
+    """The events behind the first tick need not wait for the last one; meanwhile the intake says that it is catching up."""
+    setup.table.states[1] = Kept()
+    for state in setup.table.states.values():
+        state.behind = 0.1
+    setup.intake.advance_all()
+    assert setup.intake.catching_up
+    await setup.intake.advance(0)
+    assert setup.kept.behind <= 0 < 0.08 < setup.table.states[1].behind, "which may just have begun"
+    async with asyncio.timeout(5):
+        await setup.intake.advance(1)
+    assert setup.table.states[1].behind <= 0
+    assert not setup.intake.catching_up
+
+
 async def test_what_began_goes_on_when_feeding_is_cancelled(setup):
     """A partition is not left in the middle of a tick because whoever fed it was cancelled."""
     setup.kept.behind = 0.1

@@ -71,6 +71,21 @@ async def test_nobody_keeps_a_turn_that_was_cancelled(waiting):
     assert turns.taken == waiting
 
 
+async def test_a_turn_handed_to_somebody_who_was_cancelled_goes_on_to_the_next():
+    """Between being given a turn and waking up with it one may be cancelled: the turn is not lost."""
+    turns = Turns()
+    await turns.acquire(patient=False)
+    waiting = [asyncio.create_task(turns.acquire(patient=patient)) for patient in (False, True)]
+    await asyncio.sleep(0)
+    turns.release()
+    waiting[0].cancel()
+    async with asyncio.timeout(5):
+        await waiting[1]
+    assert turns.taken
+    turns.release()
+    assert not turns.taken
+
+
 @pytest.mark.parametrize("others", [1, 3])
 async def test_the_patient_let_others_go_first_but_not_for_ever(others):
     """Beside one or three in a hurry, the patient one has one turn in five, and all of them once it is alone."""
