@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -93,7 +94,10 @@ class Outbox:
         self._terms = terms
         self._open: dict[TP, Any] = {}
         self._first: dict[TP, bytes | None] = {}
-        self.batches: dict[TP, list[_Batch]] = {}
+        self.batches: dict[TP, deque[_Batch]] = {}
+        """Finished, and not written yet."""
+        self.size = 0
+        """Bytes of the finished batches, compressed."""
 
     def put(self, tp: TP, records: Iterable[tuple[bytes | None, bytes | None]], timestamp: int) -> None:
         """Add records (key, value) with one `timestamp` in ms. Raises FencedError if `tp` is not owned."""
@@ -125,7 +129,15 @@ class Outbox:
         builder._set_producer_state(term.producer_id, term.epoch, term.sequence)
         term.sequence = (term.sequence + count) & 0x7FFFFFFF
         batch = _Batch(term, bytes(builder._build()), count, self._first.pop(tp))
-        self.batches.setdefault(tp, []).append(batch)
+        self.batches.setdefault(tp, deque()).append(batch)
+        self.size += len(batch.data)
+
+    def next_round(self) -> dict[TP, _Batch]:
+        """Takes out the first finished batch of each partition; nothing if there is none left."""
+        batches = {tp: queue.popleft() for tp, queue in self.batches.items()}
+        self.batches = {tp: queue for tp, queue in self.batches.items() if queue}
+        self.size -= sum(len(batch.data) for batch in batches.values())
+        return batches
 
 
 class FencedWriter:
@@ -214,15 +226,14 @@ class FencedWriter:
     async def write(self, outbox: Outbox) -> dict[TP, int]:
         """Write what the outbox holds, in order within each partition; returns the last offset of each, if it is known.
 
+        The outbox is empty then, and may be filled again. What was written is let go of at once.
         Identical bytes are sent again until they are acknowledged. Raises FencedError, or KafkaError when the
         deadline passes or the broker refuses for good; it is unknown then which batches were appended.
         """
         outbox.close()
         until = time.monotonic() + self._deadline
         last: dict[TP, int] = {}
-        depth = max(map(len, outbox.batches.values()), default=0)
-        for at in range(depth):  # a request may hold one batch per partition
-            batches = {tp: queue[at] for tp, queue in outbox.batches.items() if at < len(queue)}
+        while batches := outbox.next_round():  # a request may hold one batch per partition
             await self._round(batches, last, until)
         return last
 

@@ -1,11 +1,11 @@
 """The order of a commit: what must be in the log before what.
 
 1. Publish scores. They go on being published while the commit lasts, one publication at a time.
-2. Remember the positions, encode the rows; folding may go on meanwhile.
-3. Without an await after the last row, take the alerts and dead letters: they cover every row encoded.
+2. Remember the positions, encode the rows, as many at a time as memory shall hold; folding may go on meanwhile.
+3. Without an await after the last row of such a part, take the alerts and dead letters: they cover every row encoded.
 4. Alerts, dead letters and every score that was looked at before the last row was encoded are acknowledged before
-   the first row is sent: a row in the log says that its scores and alerts are there, too. Rows are acknowledged before
-   offsets are committed. All of it is fenced.
+   the first row of the part is sent: a row in the log says that its scores and alerts are there, too. All rows are
+   acknowledged before offsets are committed. All of it is fenced.
 
 Any part of this surviving a crash is safe: rows carry their own fences, so what is read again changes
 nothing. A failed write is final: what was encoded is no longer marked as changed, so nothing may be
@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -33,6 +34,8 @@ from streams.table import Fail, Partition, StateTable
 from streams.turns import Turn
 
 _RENEWAL_S: Final = 3600.0
+_PART_BYTES: Final = 16 << 20
+"""Encoded rows, compressed, that are written before more of them are encoded."""
 _REST: Final = 10
 """Commits begun early for the sake of alerts take at most one part of the time in so many."""
 
@@ -82,9 +85,11 @@ class Flush:
         commit_offsets: Callable[[Mapping[TP, OffsetAndMetadata]], Coroutine[Any, Any, bool]],
         rejoin: Callable[[], None],
         fail: Fail,
+        part_bytes: int = _PART_BYTES,
     ) -> None:
         """`deadline` in seconds bounds the commit of offsets, as the writer's own bounds each write.
 
+        After `part_bytes` of rows these are written, before more are encoded.
         `settled` says whether ownership is: a flush must not reach over a rebalance.
         """
         self._table = table
@@ -98,6 +103,7 @@ class Flush:
         self._commit_offsets = commit_offsets
         self._rejoin = rejoin
         self._fail = fail
+        self._part_bytes = part_bytes
         self._lock = asyncio.Lock()
         self._scoring = asyncio.Lock()
         """Of what is written to `scores`: its batches are numbered as they are encoded."""
@@ -189,13 +195,9 @@ class Flush:
         async with self._scoring:
             if not await self._guarded(self._publish_scores):
                 self._refuse_after_failure()
-        async with Turn(self._intake.work, patient=not self._ending) as turn:
-            for number, state in self._in_turn():
-                await self._encode(cut, number, state, turn)
-        await self._published()
-        await self._writer.write(cut.told)
-        self._table.written(await self._writer.write(cut.rows))
+        await self._write_rows(cut)
         async with self._scoring:
+            self._refuse_after_failure()
             await self._renew(cut)
         offsets = {tp: each for tp, each in cut.offsets.items() if self._is_current(cut, tp.partition)}
         if offsets:
@@ -209,6 +211,29 @@ class Flush:
         async with self._scoring:
             self._refuse_after_failure()
 
+    async def _write_rows(self, cut: _Cut) -> None:
+        """All rows, block by block of each partition in turn, and part by part what has to be told before them."""
+        async with Turn(self._intake.work, patient=not self._ending) as turn:
+            walks = deque(self._encode(cut, number, state) for number, state in self._in_turn())
+            while walks:
+                began, walk = time.monotonic(), walks.popleft()
+                if next(walk, None):
+                    walks.append(walk)
+                self.rows_s += time.monotonic() - began
+                if walks and cut.rows.size < self._part_bytes:
+                    await turn.pause()
+                    continue
+                for number, state in cut.states.items():  # no await since the last row
+                    now = self._clock()
+                    cut.told.put(TP(self._outputs.alerts, number), state.drain_alerts(), now)
+                    cut.told.put(TP(self._outputs.dead_letters, number), state.drain_dead_letters(), now)
+                await turn.aside(self._write_part(cut))
+
+    async def _write_part(self, cut: _Cut) -> None:
+        await self._published()
+        await self._writer.write(cut.told)
+        self._table.written(await self._writer.write(cut.rows))
+
     def _is_current(self, cut: _Cut, number: int) -> bool:
         return self._table.states.get(number) is cut.states[number]
 
@@ -219,7 +244,8 @@ class Flush:
         first = self._turn % max(len(live), 1)
         return live[first:] + live[:first]
 
-    async def _encode(self, cut: _Cut, number: int, state: Partition, turn: Turn) -> None:
+    def _encode(self, cut: _Cut, number: int, state: Partition) -> Iterator[bool]:
+        """Puts the rows of a partition into the cut; yields True after each block."""
         positions = {
             TP(self._inputs[source], number): OffsetAndMetadata(offset, metadata)
             for source, (offset, metadata) in state.positions().items()
@@ -229,16 +255,10 @@ class Flush:
             return
         cut.states[number] = state
         cut.offsets |= positions
-        if not pending:
-            return
-        rows, began = TP(self._outputs.state, number), time.monotonic()
-        for block in state.row_blocks():
-            cut.rows.put(rows, block, self._clock())
-            self.rows_s += time.monotonic() - began
-            await turn.pause()
-            began = time.monotonic()
-        cut.told.put(TP(self._outputs.alerts, number), state.drain_alerts(), self._clock())
-        cut.told.put(TP(self._outputs.dead_letters, number), state.drain_dead_letters(), self._clock())
+        if pending:
+            for block in state.row_blocks():
+                cut.rows.put(TP(self._outputs.state, number), block, self._clock())
+                yield True
 
     async def _encode_scores(
         self, box: Outbox, number: int, state: Partition, turn: Turn, enough: float

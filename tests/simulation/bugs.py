@@ -37,6 +37,16 @@ class WritesRowsBeforeTheirScores(Flush):
         pass
 
 
+class TellsAlertsAfterTheirRows(Flush):
+    """Alerts follow the rows that say that they were told: a crash in between loses them."""
+
+    async def _write_part(self, cut: Any) -> None:
+        told, cut.told = cut.told, self._writer.outbox()
+        await super()._write_part(cut)
+        await self._writer.write(told)
+        cut.told = told
+
+
 class PublishesAtAnyTime(Flush):
     """Two publications at a time: batches arrive in another order than they were numbered in."""
 

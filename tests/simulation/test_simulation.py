@@ -26,6 +26,7 @@ FAULTS = (
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flush gives way when the scheduler says so, not when 5 ms are over."""
     monkeypatch.setattr("streams.flush.Turn", Share)
+    monkeypatch.setattr("streams.pipeline._BLOCK", 1)  # or all accounts would be one block
 
 
 @pytest.mark.timeout(600)
@@ -58,6 +59,7 @@ PLANTED: dict[str, Plant] = {
         nullcontext,
         {"flush": bugs.WritesRowsBeforeTheirScores},
     ),
+    "alerts are told after their rows": (nullcontext, {"flush": bugs.TellsAlertsAfterTheirRows}),
     "scores are published while others are": (nullcontext, {"flush": bugs.PublishesAtAnyTime}),
     "no epoch fence": (nullcontext, {"fenced": False}),
     "no offset fence": (bugs.no_offset_fence, {}),

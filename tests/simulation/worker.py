@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,6 +55,10 @@ class Share:
         """Let others run, perhaps."""
         await self.world.wait()
 
+    async def aside(self, step: Awaitable[object]) -> None:
+        """What others do meanwhile is up to the scheduler."""
+        await step
+
 
 class Worker:
     """Takes the partition over when it is made."""
@@ -91,6 +95,7 @@ class Worker:
             commit_offsets=lambda offsets: world.commit(self.epoch, offsets),
             rejoin=lambda: None,
             fail=self._fail,
+            part_bytes=world.random.choice((1, 3, 1000)),  # records here
         )
 
     def _fail(self, error: BaseException) -> None:

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -111,6 +110,24 @@ class World:
             await asyncio.sleep(0)
 
 
+class Outbox:
+    """Batches as they were put in, numbered by topic."""
+
+    def __init__(self, put: Counter[str]) -> None:
+        self._put = put
+        self.batches: list[tuple[TP, int, list[Pair]]] = []
+
+    def put(self, tp: TP, records: Iterable[Pair], _: int) -> None:
+        """Add a batch."""
+        self.batches.append((tp, self._put[tp.topic], list(records)))
+        self._put[tp.topic] += len(self.batches[-1][2])
+
+    @property
+    def size(self) -> int:
+        """Records."""
+        return sum(len(records) for _, _, records in self.batches)
+
+
 class Writer:
     """`FencedWriter` over the world: batches go in one by one, and others may run in between."""
 
@@ -123,17 +140,11 @@ class Writer:
         self.breaks = False
         """The next write fails somewhere in the middle."""
 
-    def outbox(self) -> Any:
-        """Batches by topic, as they were put in."""
-        batches: list[tuple[TP, int, list[Pair]]] = []
+    def outbox(self) -> Outbox:
+        """An empty one."""
+        return Outbox(self._put)
 
-        def put(tp: TP, records: Iterable[Pair], _: int) -> None:
-            batches.append((tp, self._put[tp.topic], list(records)))
-            self._put[tp.topic] += len(batches[-1][2])
-
-        return SimpleNamespace(batches=batches, put=put)
-
-    async def write(self, outbox: Any) -> dict[TP, int]:
+    async def write(self, outbox: Outbox) -> dict[TP, int]:
         """Append batch by batch. Raises FencedError, or KafkaTimeoutError after some of them."""
         size = self._world.random.choice((1, 2, 1000))
         parts = [
@@ -141,6 +152,7 @@ class Writer:
             for tp, first, r in outbox.batches
             for i in range(0, len(r), size)
         ]
+        outbox.batches.clear()
         breaks_at = self._world.random.randrange(len(parts)) if self.breaks and parts else None
         for at, (tp, sequence, records) in enumerate(parts):
             await self._world.wait()
