@@ -162,6 +162,10 @@ class Store:
         """The tail of an account to change."""
         return self.tails.change(row)
 
+    def shrink(self) -> None:
+        """Encode tails again when too many are decoded; between events only."""
+        self.tails.shrink(self.hot["tick"])
+
     def expect(self, row: int, ts: int) -> None:
         """Something of that time, remembered for `DAYS`, has to be forgotten some day."""
         day = ts // DAY + DAYS

@@ -23,6 +23,8 @@ ALERTS: Final = 4
 """A rule is not at rest, or was a day ago."""
 MOST_DECODED: Final = 8_192
 """Decoded tails that a worker keeps, about, over all its partitions."""
+_SLACK: Final = 8
+"""One part in so many more may be decoded before some are let go of."""
 _RECENT: Final = DAY
 
 
@@ -142,12 +144,15 @@ class Tails:
         for row in rows:
             yield row, self[row]
 
-    def shrink(self) -> None:
-        """Let go of decoded tails, the longest known first, until there are few enough; only what was packed can go."""
+    def shrink(self, ticks: NDArray[np.int64]) -> None:
+        """If there are too many decoded tails, encode and let go of those known longest; nobody may be changing one.
+
+        `ticks` is the last one that each row was evaluated at.
+        """
         surplus = len(self._decoded) - self.most_decoded
-        if surplus > 0:
-            clean = (row for row in self._decoded if row in self._packed)
-            for row in list(islice(clean, surplus)):
+        if surplus > self.most_decoded // _SLACK:
+            for row in list(islice(self._decoded, surplus)):
+                self.pack(row, ticks.item(row))
                 del self._decoded[row]
 
 

@@ -30,6 +30,7 @@ _ALONE_S: Final = 0.25
 _FOLD_AFTER: Final = 1000
 _BACKLOG: Final = 20
 """Without a commit at most this many times `max_queued` records are fed: an outage shall not fill memory."""
+_MOST_UNFOLDED: Final = 10_000
 _MOST_AHEAD: Final = 5_000
 """Records of one partition that may wait for slower sources: those are read first, more would only take memory."""
 _MOST_ROWS: Final = 100_000
@@ -195,6 +196,7 @@ class Intake:
             for number, own in by_partition(blocks):
                 fed = 0
                 for block in own:
+                    await self._let_fold(number, turn)
                     with self._fatal():
                         fed += self._feed(block)
                     await turn.pause()
@@ -205,6 +207,13 @@ class Intake:
                     await self._fold(number, turn)
         self.news.set()
         self.durations.add(time.monotonic() - began)
+
+    async def _let_fold(self, number: int, turn: Turn) -> None:
+        """Who catches up with much is fed no more meanwhile: what waits decoded takes memory, and leaves the cache."""
+        while (running := self._advancing.get(number)) and (state := self._live(number)) and not self.closed:
+            if sum(map(state.queued, range(len(self._inputs)))) < _MOST_UNFOLDED:
+                return
+            await turn.aside(asyncio.wait([running], timeout=_PATIENCE_S))
 
     async def _fold(self, number: int, turn: Turn) -> None:
         """Fold what was fed, so that feeding does not outrun it; without waiting for a long catching up."""

@@ -187,6 +187,7 @@ class Partition:
         for source, queue in enumerate(self._queues):
             while (chunk := queue.take(upcoming)) is not None:
                 self._folding.accept(source, chunk, upcoming)
+                self.store.shrink()
                 yield
 
     def _relevant(self, tick: int) -> bool:
@@ -224,6 +225,7 @@ class Partition:
         rows = np.flatnonzero(live if tick % HOUR == 0 else live & (mark & TOUCHED != 0))
         for start in range(0, len(rows), _SLICE):
             self._evaluate(rows[start : start + _SLICE], tick)
+            store.shrink()
             yield
         gone = np.flatnonzero(
             (store.mark[: store.n] & TOUCHED != 0) & (store.hot["flags"][: store.n] & ENDED != 0)
@@ -319,7 +321,6 @@ class Partition:
         if self._last_hour > self._told_hour:  # behind the rows, which stand at that hour or later
             self._told_hour = self._last_hour
             yield [(CLOCK_KEY, b"%d" % self._told_hour)]
-        self.store.tails.shrink()
 
     def drain_alerts(self) -> list[tuple[bytes, bytes]]:
         """Alerts decided since the last call, as (key, value)."""

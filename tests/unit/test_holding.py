@@ -95,7 +95,8 @@ def test_events_that_waited_leave_a_tail_decoded_anew():
     partition = waiting()
     row = partition.store.index[b"acme"]
     partition.store.tails.most_decoded = 0
-    assert [block for block in partition.row_blocks() if block]  # written, and let go of
+    assert [block for block in partition.row_blocks() if block]
+    partition.store.shrink()
     settle(partition, START + 3 * HOUR)
     assert partition.store.usage[row].sum() == 1000 * (1 + 1 + 2 + 3 + 4 + 5)
     assert not partition.store.tails[row].held

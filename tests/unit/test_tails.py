@@ -15,6 +15,8 @@ from scoring.tails import ALERTS, HELD, TOLD, Tails
 from scoring.times import DAY
 
 NOW = 20_000 * DAY
+TICKS = np.full(30, NOW)
+"""Of each row the tick it was evaluated at last."""
 WAITS = Tail(held=[Held(NOW, 0, 7, NOW, b"{}")])
 FIRES = Tail(levels={"at_risk": LevelState(Code.FIRING, NOW, 1, 0, 1, NOW)})
 OVER = Tail(levels={"at_risk": LevelState(Code.INACTIVE, NOW, 1, 0, 1, NOW)})
@@ -41,7 +43,7 @@ def test_nothing_is_lost(seed):
             case 2:
                 assert tails.pack(row, NOW) == (kept[row].encode() if row in kept else b"")
             case 3:
-                tails.shrink()
+                tails.shrink(TICKS)
             case 4 if row in kept:
                 tails.put(row, kept[row].encode(), random.choice([0, TOLD]))
             case 5 if random.random() < 0.2:
@@ -53,20 +55,20 @@ def test_nothing_is_lost(seed):
     assert {row: tails[row] for row in range(30) if row in tails} == kept
 
 
-def test_only_what_is_written_is_let_go():
-    """Of more decoded tails than allowed those go that are encoded as they stand; the others stay until they are."""
+def test_those_known_longest_are_let_go():
+    """Of more decoded tails than allowed, and some, the last ones known stay; the others are encoded first, if they changed."""
     tails = Tails()
-    tails.most_decoded = 2
-    for row in range(5):
+    tails.most_decoded = 8
+    for row in range(9):
         tails.change(row).attributes["plan"] = (NOW, row)
-    tails.shrink()
-    before = tails[4]
-    assert [tails[row].value("plan") for row in range(5)] == [0, 1, 2, 3, 4]
-    for row in range(5):
-        tails.pack(row, NOW)
-    tails.shrink()
-    assert tails[4] is before, "the last ones known stay"
-    assert tails[0].value("plan") == 0
+    first, last = tails[0], tails[8]
+    tails.shrink(TICKS)
+    assert tails[0] is first, "one more is not worth the while"
+    tails.change(9).attributes["plan"] = (NOW, 9)
+    tails.shrink(TICKS)
+    assert tails[0] is not first
+    assert tails[8] is last
+    assert [tails[row].value("plan") for row in range(10)] == list(range(10))
     assert tails.change(0) is tails[0]
 
 
@@ -107,7 +109,7 @@ def test_a_glance_sees_what_the_tail_holds():
     tails[0] = copy(told)
     tails.pack(0, NOW)
     tails.most_decoded = 0
-    tails.shrink()
+    tails.shrink(TICKS)
     seen = tails.glance(0)
     assert seen is not tails.glance(0)
     assert (seen.attributes, seen.recent, seen.override) == (told.attributes, told.recent, told.override)
