@@ -1,9 +1,8 @@
-"""Dead letters: rejected records as they travel, with place and reason, and the brake on too many of them."""
+"""Dead letters: rejected records as they travel, with place and reason."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections import deque
 from typing import Final, Literal
 
 import msgspec
@@ -91,33 +90,3 @@ def _text(value: bytes | None) -> tuple[str | None, Literal["utf-8", "base64"]]:
         if len(value) > MAX_VALUE_BYTES and error.reason == "unexpected end of data":
             return head[: error.start].decode(), "utf-8"  # our own cut went through a character
         return b64encode(head).decode(), "base64"
-
-
-class Brake:
-    """Trips when too large a share of the last records was dead: then the feed is wrong, not its records.
-
-    The share is taken of the whole window, so the first few records after a start cannot trip it.
-    """
-
-    def __init__(self, *, share: float, window: int) -> None:
-        """`share` in 0..1 of the last `window` records."""
-        self._share = share
-        self._window = window
-        self._blocks: deque[tuple[int, int]] = deque()
-        self._records = 0
-        self._dead = 0
-
-    def add(self, records: int, dead: int) -> None:
-        """Count a block of records, `dead` of them rejected; the oldest blocks leave the window."""
-        self._blocks.append((records, dead))
-        self._records += records
-        self._dead += dead
-        while self._records - self._blocks[0][0] >= self._window:
-            old_records, old_dead = self._blocks.popleft()
-            self._records -= old_records
-            self._dead -= old_dead
-
-    @property
-    def tripped(self) -> bool:
-        """Whether the share is exceeded now."""
-        return self._dead > self._share * max(self._records, self._window)

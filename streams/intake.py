@@ -16,8 +16,8 @@ import structlog
 from faust.types import TP
 
 from scoring.events import SOURCES
+from streams.brake import BrakeWatch
 from streams.clock import Clock
-from streams.dead_letters import Brake
 from streams.durations import Durations
 from streams.fetch import RecordBlock, by_partition
 from streams.fetched_ends import FetchedEnd
@@ -50,10 +50,6 @@ class LogBehindError(Exception):
     """An input ends before the position that was read or committed: it was created anew."""
 
 
-class TooManyDeadLettersError(Exception):
-    """The brake tripped: most records are rejected, so the feed is wrong, not its records."""
-
-
 class Intake:
     """Feeds blocks to the live partitions and lets them advance."""
 
@@ -80,10 +76,8 @@ class Intake:
         self._clock = clock
         self._stale_ms = stale_ms
         self._fetched_end = fetched_end
-        self._dead = dead
         self._fail = fail
-        self._brake = Brake(share=settings.dead_letter_share, window=settings.dead_letter_window)
-        self._known_dead = 0
+        self._brake = BrakeWatch(settings, dead, fail)
         self._paused: set[TP] = set()
         self._touched: dict[TP, float] = {}
         self._advancing: dict[int, asyncio.Task[None] | None] = {}
@@ -259,21 +253,8 @@ class Intake:
         state.feed(self._sources[tp.topic], records)
         self._touched[tp], self.last_record_ms[tp] = time.monotonic(), records[-1].timestamp
         self.uncommitted += len(records)
-        self._watch(len(records))
+        self._brake.look(len(records))
         return len(records)
-
-    def _watch(self, records: int) -> None:
-        dead = self._dead()
-        self._brake.add(records, dead - self._known_dead)
-        self._known_dead = dead
-        if self._brake.tripped:
-            share, window = self._settings.dead_letter_share, self._settings.dead_letter_window
-            self._fail(
-                TooManyDeadLettersError(
-                    f"more than {share:.0%} of the last {window} records were rejected; see "
-                    "`accountpulse dead-letters list`, then correct the feed or the setting dead_letter_share"
-                )
-            )
 
     # -- time
 

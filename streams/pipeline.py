@@ -341,9 +341,7 @@ class Partition:
 
     def bands(self) -> Counter[tuple[str, str]]:
         """(band, tier as told or "unknown") to accounts."""
-        hot = self.store.hot[
-            : self.store.n
-        ]  # field by field: a scrape must not copy the rows of all accounts
+        hot = self.store.hot[: self.store.n]  # not copied: a scrape looks at all accounts, field by field
         shown = np.where(hot["flags"] & ENDED != 0, len(BANDS), hot["band"])
         code = (shown * (len(TIERS) + 1) + hot["tier"] + 1)[hot["first_ts"] != UNSET]
         bands, tiers = (*BANDS, "ended"), ("unknown", *TIERS)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from streams.brake import Brake
 from streams.cli.main import app
-from streams.dead_letters import MAX_VALUE_BYTES, Brake, DeadLetter, decode, encode
+from streams.dead_letters import MAX_VALUE_BYTES, DeadLetter, decode, encode
 from streams.own_records import TERM_KEY
 from streams.settings import Kafka, Settings
 from streams.topics import create

@@ -8,10 +8,11 @@ import pytest
 from aiokafka.protocol.fetch import FetchRequest, FetchResponse_v11
 from faust.types import TP
 
+from streams.brake import TooManyDeadLettersError
 from streams.clock import wall_ms
 from streams.fetch import RecordBlock
 from streams.fetched_ends import FetchedEnd, FetchedEnds
-from streams.intake import Intake, LogBehindError, TooManyDeadLettersError
+from streams.intake import Intake, LogBehindError
 from streams.settings import Engine
 
 INPUTS = ("usage", "tickets")
@@ -29,6 +30,8 @@ class Kept:
         self.slow = {0, 1}
         self.behind = 0
         """Seconds of work that it has to do."""
+        self.waiting = 0
+        """Events of each source that wait until it is done."""
         self.walks = 0
         """Who are at it."""
         self.most_walks = 0
@@ -40,13 +43,13 @@ class Kept:
             time.sleep(0.01)
             self.behind -= 0.01
             yield
-        self.walks -= 1
+        self.walks, self.waiting = self.walks - 1, 0
 
     def feed(self, source, records):
         self.offsets += [record.offset for record in records]
 
     def queued(self, source):
-        return len(self.offsets)
+        return self.waiting or len(self.offsets)
 
     def seen(self, source):
         return self.highest
@@ -117,6 +120,29 @@ async def test_blocks_in_order_are_fed_once(setup):
     assert setup.kept.offsets == [10, 15, 22, 25, 26, 27, 28, 29, 30]
     assert setup.intake.positions[USAGE] == 31
     assert not setup.intake.missed
+
+
+async def test_who_has_much_to_fold_is_fed_no_more(setup):
+    """Events do not pile up, decoded, while a partition catches up with many; those of the other partitions wait, too."""
+    setup.kept.behind, setup.kept.waiting = 0.2, 6_000
+    setup.intake.advance_all()
+    await setup.intake.take([block(10, 20)])
+    assert setup.kept.behind <= 0
+    assert setup.kept.offsets == list(range(10, 20))
+
+
+async def test_feeding_ends_when_what_it_waits_for_is_lost(setup):
+    """A partition that is given up, or a worker that closes, lets nobody wait."""
+    setup.kept.behind, setup.kept.waiting = 30.0, 6_000
+    setup.intake.advance_all()
+    taking = asyncio.ensure_future(setup.intake.take([block(10, 20)]))
+    await asyncio.sleep(0.1)
+    assert not taking.done()
+    setup.table.fresh.add(0)
+    async with asyncio.timeout(5):
+        await taking
+    assert setup.kept.offsets == []
+    setup.intake.closed = True
 
 
 async def test_feeding_does_not_wait_for_a_long_catching_up(setup):

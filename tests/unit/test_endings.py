@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streams.app import StuckError, create_worker
-from streams.intake import TooManyDeadLettersError
+from streams.brake import TooManyDeadLettersError
 from streams.settings import Kafka, Settings
 from streams.worker import exit_of
 from tests.endings import AWAY, assert_checked, assert_ends, rows
