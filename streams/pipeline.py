@@ -32,8 +32,10 @@ from streams.publication import publish
 from streams.source_queue import SourceQueue, ceil_tick
 from streams.ticking import last_full_hour, run_tick, stand_at, tick_lines
 
-_BLOCK = 512
-_SLICE = 2048
+_BLOCK = 256
+_SLICE = 1024
+_MOST_TAKEN = (2048, *[512] * (len(SOURCES) - 1))
+"""Events folded at once, by source: those of usage go column by column, the others one by one."""
 
 
 class Partition:
@@ -52,7 +54,7 @@ class Partition:
         """Where the clock stood when the last commit began."""
         self._told_hour = UNSET
         """The full hour that the changelog tells."""
-        self._queues = [SourceQueue(context.tick, context.grace, context.roomy) for _ in SOURCES]
+        self._queues = [SourceQueue(context.tick, context.grace, context.roomy, most) for most in _MOST_TAKEN]
         self._admission = Admission(context.belongs(number), self.store)
         self._folding = Folding(self.store, context)
         self._due: list[tuple[int, int]] = []

@@ -64,11 +64,15 @@ def ceil_tick(ms: int, tick: int) -> int:
 class SourceQueue:
     """What one source of one partition has handed over and the clock has not taken yet."""
 
-    def __init__(self, tick: int, grace: int, roomy: int = 50_000) -> None:
-        """`tick` and `grace` in milliseconds; with more than `roomy` events nothing waits here for its tick."""
+    def __init__(self, tick: int, grace: int, roomy: int = 50_000, most: int = 2048) -> None:
+        """`tick` and `grace` in milliseconds; with more than `roomy` events nothing waits here for its tick.
+
+        `most` events are taken at once.
+        """
         self._tick = tick
         self._grace = grace
         self._roomy = roomy
+        self._most = most
         self._chunks: deque[Chunk] = deque()
         self.newest = UNSET
         """Largest event time fed."""
@@ -135,7 +139,7 @@ class SourceQueue:
         if not self._chunks:
             return None
         chunk = self._chunks[0]
-        at = self._due(chunk, upcoming)
+        at = min(self._due(chunk, upcoming), self._most)
         if at == 0:
             return None
         if at < len(chunk.rows):

@@ -189,7 +189,7 @@ class Consumer(driver.Consumer):
                 starts = intake.start_positions(committed, earliest, ends)
             await self.seek_wait(starts)
             with self._refusal_ends_the_worker():
-                intake.resume(starts, committed)
+                await intake.resume(starts, committed)
         intake.missed = False
 
     @contextlib.contextmanager

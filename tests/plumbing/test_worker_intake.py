@@ -1,6 +1,7 @@
 """The intake without a broker: blocks lost, doubled or overlapping, and feeds that are quiet or unknown."""
 
 import asyncio
+import contextlib
 import time
 from types import SimpleNamespace
 
@@ -92,7 +93,10 @@ class Setup:
         )  # fmt: skip
 
     def resume(self, **starts: int) -> None:
-        self.intake.resume({TP(topic, 0): starts.get(topic, 0) for topic in INPUTS}, {})
+        resuming = self.intake.resume({TP(topic, 0): starts.get(topic, 0) for topic in INPUTS}, {})
+        with contextlib.suppress(StopIteration):
+            while True:
+                resuming.send(None)  # it only lets the loop turn
 
     @property
     def kept(self) -> Kept:

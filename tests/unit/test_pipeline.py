@@ -224,7 +224,7 @@ def test_what_travels_with_a_commit_stays_small():
 
 def test_scores_in_turn():
     """Whoever publishes a block at a time reaches every account, though each day moves the scores of all."""
-    names = [f"a-{n}" for n in range(1200)]
+    names = [f"a-{n}" for n in range(600)]
     partition, seen = Partition(0, context()), set()
     feed(partition, [event("usage", START + HOUR, who, quantity=5) for who in names])
     for day in (1, 2, 3):

@@ -35,10 +35,10 @@ def drained(queue: SourceQueue) -> list[tuple[int, int]]:
 millis = st.lists(st.integers(0, 600).map(lambda s: s * 1000), min_size=1, max_size=30)
 
 
-@given(times=millis, cut=st.integers(0, 30), bad=st.frozensets(st.integers(0, 29)))
-def test_tick_depends_on_the_log_alone(times, cut, bad):
-    """K(o) = ceil(max(time, running maximum - grace)), however the feed is cut into chunks and whatever is rejected in between."""
-    queue = SourceQueue(TICK, GRACE)
+@given(times=millis, cut=st.integers(0, 30), most=st.integers(1, 31), bad=st.frozensets(st.integers(0, 29)))
+def test_tick_depends_on_the_log_alone(times, cut, most, bad):
+    """K(o) = ceil(max(time, running maximum - grace)), however the feed is cut into chunks and taken, and whatever is rejected in between."""
+    queue = SourceQueue(TICK, GRACE, most=most)
     put(queue, times[:cut] or times, bad=bad)
     if times[:cut] and times[cut:]:
         put(queue, times[cut:], cut, bad=frozenset(i - cut for i in bad))
