@@ -65,8 +65,12 @@ class RecordBlock:
             begin = end
 
 
-async def fetch(fetcher: KafkaFetcher, wanted: Collection[Any], wait_s: float) -> dict[TP, RecordBlock]:
+async def fetch(
+    fetcher: KafkaFetcher, wanted: Collection[Any], wait_s: float, most: int | None = None
+) -> dict[TP, RecordBlock]:
     """What aiokafka has prefetched for the `wanted` partitions; waits up to `wait_s` seconds for something.
+
+    Of each partition whole record batches until there are `most` records; what is left comes next time.
 
     Runs on the consumer's thread and mirrors `Fetcher.fetched_records`, which goes record by record.
     Raises what a fetch answer carried, such as a missing authorisation.
@@ -78,7 +82,7 @@ async def fetch(fetcher: KafkaFetcher, wanted: Collection[Any], wait_s: float) -
                 await fetcher._subscriptions.wait_for_assignment()
             except kafka_errors.KafkaError:  # of the group: heard before the next fetch
                 return {}
-        blocks = _prefetched(fetcher, wanted)
+        blocks = _prefetched(fetcher, wanted, most)
         remaining = deadline - time.monotonic()
         if blocks or remaining <= 0:
             return blocks
@@ -91,15 +95,12 @@ async def fetch(fetcher: KafkaFetcher, wanted: Collection[Any], wait_s: float) -
             return {}
 
 
-def _prefetched(fetcher: KafkaFetcher, wanted: Collection[Any]) -> dict[TP, RecordBlock]:
+def _prefetched(fetcher: KafkaFetcher, wanted: Collection[Any], most: int | None) -> dict[TP, RecordBlock]:
     prefetched = fetcher._records
     blocks: dict[TP, RecordBlock] = {}
     count = 0
-    for tp in list(prefetched):
-        if tp not in wanted:
-            if not fetcher._subscriptions.is_assigned(tp):
-                del prefetched[tp]
-            continue
+    _forget_lost(fetcher)
+    for tp in [tp for tp in prefetched if tp in wanted]:
         result = prefetched[tp]
         if blocks and not isinstance(result, FetchResult):
             break  # an error is raised when it is alone, so that nothing taken out is lost with it
@@ -108,7 +109,9 @@ def _prefetched(fetcher: KafkaFetcher, wanted: Collection[Any]) -> dict[TP, Reco
         if not isinstance(result, FetchResult):
             result.check_raise()
             continue
-        block = take(result)
+        block = take(result, most)
+        if result.has_more():
+            prefetched[tp] = result  # behind the others
         if block is not None:
             blocks[block.tp] = block
             count += len(block.records)
@@ -117,8 +120,16 @@ def _prefetched(fetcher: KafkaFetcher, wanted: Collection[Any]) -> dict[TP, Reco
     return blocks
 
 
-def take(result: FetchResult) -> RecordBlock | None:
-    """All that a fetch answer holds of one partition, or None if the partition was lost or moved meanwhile.
+def _forget_lost(fetcher: KafkaFetcher) -> None:
+    prefetched, subscriptions = fetcher._records, fetcher._subscriptions
+    for tp in [tp for tp in prefetched if not subscriptions.is_assigned(tp)]:
+        del prefetched[tp]
+
+
+def take(result: FetchResult, most: int | None = None) -> RecordBlock | None:
+    """What a fetch answer holds of one partition, or None if the partition was lost or moved meanwhile.
+
+    With `most`, no further batch is read when there are so many records.
 
     Raises aiokafka.errors.CorruptRecordException if a checksum is wrong; the position has not moved then.
     """
@@ -132,10 +143,13 @@ def take(result: FetchResult) -> RecordBlock | None:
     for batch in _batches_that_count(source):
         records.extend(batch)
         source.next_fetch_offset = batch.next_offset
+        if most is not None and len(records) >= most:
+            break
     if records and records[0].offset < begin:  # a batch is sent whole, even if only its tail was asked for
         records = [record for record in records if record.offset >= begin]
     result._update_position()
-    result._partition_records = None
+    if not source._records.has_next():
+        result._partition_records = None
     return RecordBlock(TP(tp.topic, tp.partition), begin, source.next_fetch_offset, records)
 
 

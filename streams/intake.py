@@ -117,6 +117,11 @@ class Intake:
         slowest = {n: state.slowest(*self.quiet(n)) for n, state in self._table.states.items()}
         return {tp for tp in candidates if tp.topic in self._sources and self._has_room(tp, slowest)}
 
+    @property
+    def starting(self) -> bool:
+        """Whether some clock has not begun: it waits until every source was heard."""
+        return any(state.clock_ms < 0 for state in self._table.live().values())
+
     def _has_room(self, tp: TP, slowest: Mapping[int, Set[int]]) -> bool:
         state, source = self._table.states.get(tp.partition), self._sources[tp.topic]
         queued, most = state.queued(source) if state else 0, self._settings.max_queued

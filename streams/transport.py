@@ -33,6 +33,8 @@ _SLICE: Final = 2_000
 _MIN_FETCH_BYTES: Final = 65_536
 """The broker waits `fetch_wait_ms` for that many, or under light load each event would be its own fetch."""
 _SHORT_S: Final = 0.05
+_AT_FIRST: Final = 2_000
+"""Records of one partition in a fetch while some clock waits for its first record of every source."""
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +70,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             raise kafka_errors.ConsumerStoppedError
         group_errors.hear(consumer._coordinator, self._fail)
         with consumer._fetcher._subscriptions.fetch_context():
-            return await fetch(consumer._fetcher, active_partitions, timeout or 0.0)
+            most = _AT_FIRST if cast("Transport", self.transport).starting else None
+            return await fetch(consumer._fetcher, active_partitions, timeout or 0.0, most)
 
     async def _commit(self, offsets: Any) -> bool:  # noqa: ANN401 - positions with metadata, not plain offsets
         consumer = self._ensure_consumer()
@@ -162,11 +165,12 @@ class Consumer(driver.Consumer):
         wanted = {tp for tp in active if self._is_changelog_tp(tp)}
         if not self._settling:
             wanted |= self._wiring.intake.wanted(active)
+            self._wiring.starting = self._wiring.intake.starting
         if not wanted:
             await self.sleep(_SHORT_S)
             return {}
-        # a fetch that leaves partitions out must not sleep on them when they are wanted again
-        patient = len(wanted) == len(active) and not self._buffered_partitions
+        # a fetch that leaves partitions out must not sleep on them when they are wanted (again)
+        patient = len(wanted) == len(active) and not self._buffered_partitions and not self._settling
         return await super()._getmany(wanted, timeout if patient else _SHORT_S)
 
     async def _seek_back(self) -> None:
@@ -229,6 +233,7 @@ class Transport(driver.Transport):
         self.flush = flush
         self.fetch_wait_ms = fetch_wait_ms
         self.fail = fail
+        self.starting = False
 
 
 def _message(blocks: list[RecordBlock], generation: int) -> ConsumerMessage:
