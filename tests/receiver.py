@@ -35,32 +35,37 @@ class Receiver:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections[asyncio.current_task()] = writer
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            started = False
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-                headers = {
-                    name.lower(): value.strip()
-                    for name, _, value in (line.partition(":") for line in head[1:])
-                }
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                request = Request(head[0].split(" ")[1], headers, body)
-                self.requests.append(request)
-                status, extra = self.answer(request)
-                if status == HANG:
-                    await reader.read()  # until the client has had enough
-                    return
-                while status == DRIP:
-                    writer.write(b"X: 1\r\n" if started else b"HTTP/1.1 200 -\r\n")
-                    started = True
-                    await asyncio.sleep(0.05)
-                lines = [
-                    f"HTTP/1.1 {status} -",
-                    "Content-Length: 0",
-                    *(f"{n}: {v}" for n, v in extra.items()),
-                ]
-                writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-                await writer.drain()
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                await self._answer_all(reader, writer)
+        finally:
+            writer.close()
+
+    async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        started = False
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = {
+                name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])
+            }
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            request = Request(head[0].split(" ")[1], headers, body)
+            self.requests.append(request)
+            status, extra = self.answer(request)
+            if status == HANG:
+                await reader.read()  # until the client has had enough
+                return
+            while status == DRIP:
+                writer.write(b"X: 1\r\n" if started else b"HTTP/1.1 200 -\r\n")
+                started = True
+                await asyncio.sleep(0.05)
+            lines = [
+                f"HTTP/1.1 {status} -",
+                "Content-Length: 0",
+                *(f"{n}: {v}" for n, v in extra.items()),
+            ]
+            writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+            await writer.drain()
 
     async def close(self) -> None:
         for task, writer in self.connections.items():
