@@ -64,6 +64,11 @@ class Inbox:
         try:
             yield
         finally:
+            for listening in server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            await asyncio.sleep(
+                0
+            )  # whom asyncio has accepted, it attaches to the server: that fails once it is closed
             server.close()
             await self._hang_up()
             await asyncio.sleep(HANDSHAKE_S + 0.1)  # who is still shaking hands is known to nobody
