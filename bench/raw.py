@@ -47,7 +47,7 @@ async def run(
 ) -> dict[str, float]:
     """Read everything; the first tenth is warm-up."""
     fetcher.FetchResult.getall = whole_batches
-    gc.set_threshold(50_000, 80, 100)
+    gc.set_threshold(100_000, 40, 100)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, max_partition_fetch_bytes=1 << 20, auto_offset_reset="earliest"
     )

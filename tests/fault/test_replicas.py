@@ -58,7 +58,8 @@ async def test_too_few_replicas(topic_prefix, tmp_path, seed, report):
         await run.start_ready(2)
         feeds = Feeds(run, seed)
         async with run.watched(restart=True), feeds.flowing(20):
-            async with asyncio.timeout(60):  # or the offsets of rows that were written before would follow late
+            # or the offsets of rows that were written before would follow late
+            async with asyncio.timeout(60):
                 while len(await committed(run)) < PARTITIONS:
                     await asyncio.sleep(0.2)
             await asyncio.sleep(chance.uniform(1, 3))

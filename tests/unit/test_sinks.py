@@ -116,6 +116,26 @@ async def test_hanging_receiver():
     assert "0.4 s" in str(endless)
 
 
+async def test_receiver_that_never_shakes_hands():
+    """A receiver that takes connections and says nothing fails every attempt in time, more of them than a pool has places, and one that answers then is reached."""
+    held: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    sink = webhook(f"https://127.0.0.1:{port}/", timeout=0.05, context=ssl.create_default_context())
+    loop = asyncio.get_running_loop()
+    for _ in range(15):
+        began = loop.time()
+        outcomes = await asyncio.gather(*(sink.send(make()) for _ in range(8)), return_exceptions=True)
+        assert all(isinstance(each, SinkError) and each.retryable for each in outcomes), outcomes
+        assert loop.time() - began < 2
+    assert len(held) == 120, "some attempt was refused a connection"
+    server.close()
+    for writer in held:
+        writer.close()
+    await server.wait_closed()
+    await sink.close()
+
+
 async def test_no_credentials_in_errors_or_logs(caplog):
     """URL credentials, path, query and secret show up neither in errors and their causes nor in logs."""
     with socket.socket() as unused:
