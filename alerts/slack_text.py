@@ -22,7 +22,8 @@ _UNDERSCORE: Final = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """Formats; one inside a word (an id) does not, and stays as it is."""
 _COLON: Final = re.compile(r":(?=//|[\w+'-]*[A-Za-z+][\w+'-]*:)")
 """Begins a link or the name of an emoji."""
-_MENTION: Final = re.compile(r"@(?=(?:channel|here|everyone|group)\b)", re.IGNORECASE)
+_MENTION: Final = re.compile(r"@(?=channel|here|everyone|group)", re.IGNORECASE)
+"""Whatever follows: cutting may leave the mention alone."""
 ELLIPSIS: Final = "…"
 
 

@@ -34,7 +34,7 @@ from streams.ticking import last_full_hour, run_tick, stand_at, tick_lines
 
 _BLOCK = 256
 _SLICE = 1024
-_MOST_TAKEN = (2048, *[512] * (len(SOURCES) - 1))
+_MOST_TAKEN = (2048, *[1024] * (len(SOURCES) - 1))
 """Events folded at once, by source: those of usage go column by column, the others one by one."""
 
 

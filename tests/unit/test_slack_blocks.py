@@ -184,6 +184,13 @@ def assert_no_markup(said: str) -> None:
                 assert {before, after} <= {*string.ascii_letters, *string.digits}
 
 
+@pytest.mark.parametrize("name", ["@Here`code`" * 30, "@hereby" * 80, "@channels" * 60])
+def test_cutting_uncovers_no_mention(name):
+    """A mention of everybody that stands alone only where the text is cut notifies nobody."""
+    for text in (harmless(name, 300), *(cut(harmless(name, 300), limit) for limit in range(5, 40))):
+        assert active(text) == []
+
+
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(ALERTS)
 def test_hostile_single(alert):

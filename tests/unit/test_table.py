@@ -277,17 +277,20 @@ async def test_no_history_of_the_group_keeps_stale_state(seed):
 async def test_a_rewind_that_meets_the_next_rebalance_is_made_up_for():
     """A seek that finds no assignment any more is no crash, and the lost block stays marked until a seek goes through."""
     app = _faust_app(Settings(topic_prefix="p.", kafka=Kafka()))
+
+    async def ask(*_):
+        return {}
+
     intake = SimpleNamespace(
-        missed=True, partitions=lambda: [TP(INPUT, 0)], start_positions=lambda *_: {TP(INPUT, 0): 5},
-        resume=lambda *_: None,
-    )  # fmt: skip
+        missed=True,
+        partitions=lambda: [TP(INPUT, 0)],
+        start_positions=lambda *_: {TP(INPUT, 0): 5},
+        resume=ask,
+    )
     app.transport.wire(intake, None, None, 50, pytest.fail)
     consumer = app.consumer
     consumer._thread.thread_loop.close()  # made by Faust, for a thread that is not started here
     outcome: list[BaseException] = [IllegalStateError("No current assignment")]
-
-    async def ask(*_):
-        return {}
 
     async def seek(*_):
         if outcome:
