@@ -57,6 +57,7 @@ class Folding:
             self._fold(source, chunk.codes, rows, chunk.events, chunk.times)
         else:
             self._sort_out(source, chunk, upcoming, fresh, wait)
+        self.store.shrink()
 
     def _sort_out(self, source: int, chunk: Chunk, upcoming: int, fresh: Mask, wait: Mask) -> None:
         """A chunk of which some events were folded before, or have to wait."""

@@ -31,6 +31,7 @@ _FOLD_AFTER: Final = 1000
 _BACKLOG: Final = 20
 """Without a commit at most this many times `max_queued` records are fed: an outage shall not fill memory."""
 _MOST_UNFOLDED: Final = 10_000
+"""Events of a partition that may wait while it catches up, before no more are fed."""
 _MOST_AHEAD: Final = 5_000
 """Records of one partition that may wait for slower sources: those are read first, more would only take memory."""
 _MOST_ROWS: Final = 100_000

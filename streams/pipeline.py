@@ -189,7 +189,6 @@ class Partition:
         for source, queue in enumerate(self._queues):
             while (chunk := queue.take(upcoming)) is not None:
                 self._folding.accept(source, chunk, upcoming)
-                self.store.shrink()
                 yield
 
     def _relevant(self, tick: int) -> bool:

@@ -60,7 +60,7 @@ def test_fetch_answer_goes_when_it_was_read(active):
 
 
 async def test_answer_is_read_in_parts():
-    """With a limit, whole batches are read until it is reached, in order and without a gap; what is left comes next, behind other partitions."""
+    """With a limit, whole batches are read until it is reached, in order and without a gap; what is left comes next."""
     position = standing_at(2)  # in the middle of the first batch
     answers = {TP: answer_of(batch(0, 5) + batch(5, 3) + batch(8, 1), position)}
     notified: list[object] = []

@@ -66,9 +66,8 @@ class Inbox:
         finally:
             for listening in server.sockets:
                 asyncio.get_running_loop().remove_reader(listening.fileno())
-            await asyncio.sleep(
-                0
-            )  # whom asyncio has accepted, it attaches to the server: that fails once it is closed
+            # whom asyncio has accepted, it attaches to the server: that fails once it is closed
+            await asyncio.sleep(0)
             server.close()
             await self._hang_up()
             await asyncio.sleep(HANDSHAKE_S + 0.1)  # who is still shaking hands is known to nobody

@@ -1,8 +1,6 @@
 """The intake without a broker: blocks lost, doubled or overlapping, and feeds that are quiet or unknown."""
 
 import asyncio
-import contextlib
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -11,103 +9,9 @@ from faust.types import TP
 
 from streams.brake import TooManyDeadLettersError
 from streams.clock import wall_ms
-from streams.fetch import RecordBlock
 from streams.fetched_ends import FetchedEnd, FetchedEnds
-from streams.intake import Intake, LogBehindError
-from streams.settings import Engine
-
-INPUTS = ("usage", "tickets")
-USAGE, TICKETS = TP("usage", 0), TP("tickets", 0)
-
-
-class Kept:
-    """A partition that keeps what it is fed."""
-
-    def __init__(self) -> None:
-        self.offsets: list[int] = []
-        self.events: list[object] = []
-        self.highest = -1
-        self.rows_pending = 0
-        self.slow = {0, 1}
-        self.behind = 0
-        """Seconds of work that it has to do."""
-        self.waiting = 0
-        """Events of each source that wait until it is done."""
-        self.walks = 0
-        """Who are at it."""
-        self.most_walks = 0
-
-    def advance(self, now_ms, idle):
-        self.walks += 1
-        self.most_walks = max(self.most_walks, self.walks)
-        while self.behind > 0:
-            time.sleep(0.01)
-            self.behind -= 0.01
-            yield
-        self.walks, self.waiting = self.walks - 1, 0
-
-    def feed(self, source, records):
-        self.offsets += [record.offset for record in records]
-
-    def queued(self, source):
-        return self.waiting or len(self.offsets)
-
-    def seen(self, source):
-        return self.highest
-
-    def slowest(self, now_ms, idle):
-        return self.slow
-
-    def resume(self, source, metadata):
-        self.events.append((source, metadata))
-
-
-class Table:
-    """Ownership of partition 0, generation 1."""
-
-    def __init__(self) -> None:
-        self.states = {0: Kept()}
-        self.fresh = {0}
-        self.generation = 1
-
-    def live(self):
-        return {n: s for n, s in self.states.items() if n not in self.fresh}
-
-    def recovered(self, number):
-        return True
-
-    def go_live(self, number):
-        self.states[number].events.append("takeover")
-        self.fresh.discard(number)
-
-
-class Setup:
-    def __init__(self, **engine) -> None:
-        self.table = Table()
-        self.ends: dict[TP, FetchedEnd] = {}
-        self.dead = 0
-        self.errors: list[BaseException] = []
-        self.intake = Intake(
-            self.table, INPUTS, Engine(**engine), clock=wall_ms, stale_ms=1000,
-            fetched_end=self.ends.get, dead=lambda: self.dead, fail=self.errors.append,
-        )  # fmt: skip
-
-    def resume(self, **starts: int) -> None:
-        resuming = self.intake.resume({TP(topic, 0): starts.get(topic, 0) for topic in INPUTS}, {})
-        with contextlib.suppress(StopIteration):
-            while True:
-                resuming.send(None)  # it only lets the loop turn
-
-    @property
-    def kept(self) -> Kept:
-        return self.table.states[0]
-
-
-def block(begin: int, end: int, *offsets: int, generation: int = 1, tp: TP = USAGE) -> RecordBlock:
-    records = [
-        SimpleNamespace(offset=o, timestamp=o, key=b"k", value=b"v") for o in offsets or range(begin, end)
-    ]
-    return RecordBlock(tp, begin, end, records, generation)
+from streams.intake import LogBehindError
+from tests.plumbing.intake_world import INPUTS, TICKETS, USAGE, Kept, Setup, block
 
 
 @pytest.fixture
@@ -127,7 +31,7 @@ async def test_blocks_in_order_are_fed_once(setup):
 
 
 async def test_who_has_much_to_fold_is_fed_no_more(setup):
-    """Events do not pile up, decoded, while a partition catches up with many; those of the other partitions wait, too."""
+    """Events do not pile up, decoded, while a partition catches up with many."""
     setup.kept.behind, setup.kept.waiting = 0.2, 6_000
     setup.intake.advance_all()
     await setup.intake.take([block(10, 20)])
@@ -135,14 +39,18 @@ async def test_who_has_much_to_fold_is_fed_no_more(setup):
     assert setup.kept.offsets == list(range(10, 20))
 
 
-async def test_feeding_ends_when_what_it_waits_for_is_lost(setup):
+@pytest.mark.parametrize("end", ["lost", "closed"])
+async def test_feeding_ends_when_what_it_waits_for_is_lost(setup, end):
     """A partition that is given up, or a worker that closes, lets nobody wait."""
     setup.kept.behind, setup.kept.waiting = 30.0, 6_000
     setup.intake.advance_all()
     taking = asyncio.ensure_future(setup.intake.take([block(10, 20)]))
     await asyncio.sleep(0.1)
     assert not taking.done()
-    setup.table.fresh.add(0)
+    if end == "lost":
+        setup.table.fresh.add(0)
+    else:
+        setup.intake.closed = True
     async with asyncio.timeout(5):
         await taking
     assert setup.kept.offsets == []

@@ -117,7 +117,7 @@ async def test_hanging_receiver():
 
 
 async def test_receiver_that_never_shakes_hands():
-    """A receiver that takes connections and says nothing fails every attempt in time, more of them than a pool has places, and one that answers then is reached."""
+    """A receiver that takes connections and says nothing fails every attempt in time, more of them than a pool has places."""
     held: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
