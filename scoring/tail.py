@@ -29,7 +29,7 @@ ISSUED, FAILED, OVERDUE, DISPUTED, PAID, REFUNDED, VOIDED = range(7)
 UNKNOWN: Final = -1
 
 
-class TicketState(Struct, array_like=True, gc=True):
+class TicketState(Struct, array_like=True, gc=False):
     """What is known of one ticket; every field is a register that merges in any order."""
 
     opened: int = UNSET
@@ -47,7 +47,7 @@ class TicketState(Struct, array_like=True, gc=True):
         return self.state in (OPENED, REOPENED)
 
 
-class InvoiceState(Struct, array_like=True, gc=True):
+class InvoiceState(Struct, array_like=True, gc=False):
     """What is known of one invoice; every field is a register that merges in any order."""
 
     status_ts: int = UNSET
@@ -81,7 +81,7 @@ class Answer(NamedTuple):
     score: int
 
 
-class ContactState(Struct, array_like=True):
+class ContactState(Struct, array_like=True, gc=False):
     """What is known of one contact; every field is a register that merges in any order."""
 
     seen: int = UNSET
@@ -97,7 +97,7 @@ class ContactState(Struct, array_like=True):
         return self.role >= CHAMPION
 
 
-class OverrideState(Struct, array_like=True):
+class OverrideState(Struct, array_like=True, gc=False):
     """A person's judgement: when it was given, and until when it is shown. Value in thousandths, or none."""
 
     ts: int
@@ -107,7 +107,7 @@ class OverrideState(Struct, array_like=True):
     expires: int
 
 
-class Held(Struct, array_like=True):
+class Held(Struct, array_like=True, gc=False):
     """An event that was taken but counts from a later tick: JSON that folds as the event does.
 
     Part of the row, because the fence has passed it.
@@ -120,7 +120,7 @@ class Held(Struct, array_like=True):
     raw: bytes
 
 
-class LevelState(Struct, array_like=True):
+class LevelState(Struct, array_like=True, gc=False):
     """Where a level rule stands for this account: phase code of `alerts.machine`, since when, firings so far."""
 
     phase: int
@@ -132,7 +132,7 @@ class LevelState(Struct, array_like=True):
     told: int = UNSET
 
 
-class FactState(Struct, array_like=True):
+class FactState(Struct, array_like=True, gc=False):
     """A fact that fired: its time, the tick it was made at, and whether it still fires."""
 
     at: int

@@ -160,9 +160,13 @@ def decode_one(value: bytes) -> AnyEvent:
 
 def _decode_all(values: Sequence[bytes | None]) -> list[AnyEvent] | None:
     """The events if all are good; None if some are not, to be told apart one by one."""
-    if None in values or max(map(len, values), default=0) > MAX_VALUE_BYTES:  # type: ignore[arg-type]  # no None is left
+    try:
+        joined = b"".join(values)  # type: ignore[arg-type]  # a None among them raises
+    except TypeError:
         return None
-    if not all(map(bytes.isascii, values)) and any(rejects.not_text(v) for v in values):  # type: ignore[arg-type]  # as above
+    if len(joined) > MAX_VALUE_BYTES and max(map(len, values)) > MAX_VALUE_BYTES:  # type: ignore[arg-type]  # as above
+        return None
+    if not joined.isascii() and any(map(rejects.not_text, values)):  # type: ignore[arg-type]  # as above
         return None
     try:
         return [decode(v) for v in values]  # type: ignore[arg-type]  # as above

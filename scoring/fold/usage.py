@@ -163,10 +163,11 @@ def _value_event(store: Store, row: int, ts: int, *, first: bool) -> None:
 def _new_ids(store: Store, rows: Int64, events: Sequence[Usage], days: Int64) -> NDArray[np.bool_]:
     """Which events are not among the last RECENT_IDS (id, day) pairs of their account, and remember them."""
     n = len(events)
-    ids = np.fromiter([_digest(e.event_id.encode()) for e in events], np.uint64, n)
+    ids = np.array([_digest(e.event_id.encode()) for e in events], np.uint64)
     ids ^= days.astype(np.uint64) * _DAY_MIX
     ids[ids == 0] = 1  # 0 marks an empty slot
-    suspect = (store.hot["recent_ids"][rows] == ids[:, None]).any(axis=1)
+    known = store.hot["recent_ids"][rows] == ids[:, None]
+    suspect = known.any(axis=1) if known.any() else np.zeros(n, np.bool_)  # mostly none is
     mixed = ids ^ (rows.astype(np.uint64) * _ROW_MIX)
     ordered = np.sort(mixed)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
