@@ -30,10 +30,9 @@ from streams.own_records import CLOCK_KEY
 from streams.partition_context import Context
 from streams.publication import publish
 from streams.source_queue import SourceQueue, ceil_tick
-from streams.ticking import last_full_hour, run_tick, stand_at, tick_lines
+from streams.ticking import last_full_hour, run_tick, score_events, slices, stand_at, tick_lines, unscored
 
 _BLOCK = 256
-_SLICE = 1024
 _MOST_TAKEN = (2048, *[1024] * (len(SOURCES) - 1))
 """Events folded at once, by source: those of usage go column by column, the others one by one."""
 
@@ -224,14 +223,15 @@ class Partition:
         mark, hot = store.mark[: store.n], store.hot[: store.n]
         live = (hot["first_ts"] != UNSET) & (hot["flags"] & ENDED == 0) & (hot["passed"] < tick)
         rows = np.flatnonzero(live if tick % HOUR == 0 else live & (mark & TOUCHED != 0))
-        for start in range(0, len(rows), _SLICE):
-            self._evaluate(rows[start : start + _SLICE], tick)
+        for some in slices(unscored(store, rows)):
+            score_events(store, some, self.context.scorer)
+            yield
+        for some in slices(rows):
+            self._evaluate(some, tick)
             store.shrink()
             yield
-        gone = np.flatnonzero(
-            (store.mark[: store.n] & TOUCHED != 0) & (store.hot["flags"][: store.n] & ENDED != 0)
-        )
-        store.mark[gone] &= ~np.uint8(TOUCHED)
+        gone = (store.mark[: store.n] & TOUCHED != 0) & (store.hot["flags"][: store.n] & ENDED != 0)
+        store.mark[: store.n][gone] &= ~np.uint8(TOUCHED)
         self._ticking = False
 
     def _evaluate(self, rows: Int64, tick: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -24,6 +24,8 @@ from scoring.times import DAY, HOUR, UNSET, Int64, iso
 from streams.publication import worth_telling
 
 _AT_ONCE: Final = 2048
+_SLICE: Final = 1024
+"""Accounts of a tick that are evaluated in one turn of the event loop."""
 
 
 class TickLine(Struct, frozen=True):
@@ -38,18 +40,34 @@ class TickLine(Struct, frozen=True):
     model: str
 
 
+def slices(rows: Int64) -> Iterator[Int64]:
+    """Rows in pieces that do not hold the event loop for long."""
+    for start in range(0, len(rows), _SLICE):
+        yield rows[start : start + _SLICE]
+
+
+def score_events(store: Store, rows: Int64, scorer: Scorer) -> None:
+    """Score what events moved, each account as of its own last tick: before the clock moves it, too."""
+    last = store.hot["tick"][rows]
+    for day in np.unique(last // DAY).tolist():
+        of_day = last // DAY == day
+        rescore(store, rows[of_day], scorer, last[of_day], Cause.EVENTS)
+
+
+def unscored(store: Store, rows: Int64) -> Int64:
+    """Those of the accounts that were scored before, and had events since."""
+    moved: Int64 = rows[(store.mark[rows] & SCORE != 0) & (store.hot["tick"][rows] != UNSET)]
+    return moved
+
+
 def run_tick(
     store: Store, rows: Int64, scorer: Scorer, engine: AlertEngine, tick: int, live: Mapping[str, bool]
 ) -> tuple[list[Alert], Facts, Evaluation]:
-    """Evaluate these accounts at a tick: score, history, band, alerts. `live` tells which feeds speak."""
+    """Evaluate these accounts at a tick: score, history, band, alerts. `live` tells which feeds speak.
+
+    What events moved must have been scored before, by `score_events`.
+    """
     hot = store.hot
-    stale = rows[(store.mark[rows] & SCORE != 0) & (hot["tick"][rows] != UNSET)]
-    last = hot["tick"][stale]
-    for day in np.unique(
-        last // DAY
-    ).tolist():  # what events moved, each as of its last tick, before the clock moves
-        of_day = last // DAY == day
-        rescore(store, stale[of_day], scorer, last[of_day], Cause.EVENTS)
     f, e = rescore(store, rows, scorer, tick, Cause.CLOCK)
     new_day = rows[(hot["tick"][rows] == UNSET) | (hot["tick"][rows] // DAY < tick // DAY)]
     keep_history(store, rows, f, e.score)
