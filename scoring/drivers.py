@@ -31,7 +31,7 @@ _EVIDENCE: Final = {
 }
 
 
-class Driver(Struct, frozen=True, omit_defaults=True):
+class Driver(Struct, frozen=True, omit_defaults=True, gc=False):
     """One part of a change: thousandths of a point, and the newest events behind it (ids and what they were)."""
 
     dimension: str

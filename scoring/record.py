@@ -22,7 +22,7 @@ _FAR: Final = 180 * DAY
 """Further away than this a deadline presses nobody."""
 
 
-class DimensionScore(Struct, frozen=True):
+class DimensionScore(Struct, frozen=True, gc=False):
     """One dimension: points, weight for the account's tier, points it adds to the score, and its signals."""
 
     score: float
@@ -31,7 +31,7 @@ class DimensionScore(Struct, frozen=True):
     signals: dict[str, float]
 
 
-class OverrideRecord(Struct, frozen=True):
+class OverrideRecord(Struct, frozen=True, gc=False):
     """A person's judgement beside the score, in points."""
 
     value: float
@@ -40,7 +40,7 @@ class OverrideRecord(Struct, frozen=True):
     expires_at: str
 
 
-class ScoreRecord(Struct, frozen=True, omit_defaults=True):
+class ScoreRecord(Struct, frozen=True, omit_defaults=True, gc=False):
     """Scores in points, times RFC 3339, amounts in minor units of `currency`."""
 
     account_id: str
