@@ -130,9 +130,9 @@ class Store:
         self.hot4 = self.hot.view("<i4").reshape(-1)
 
     def _grow(self) -> None:
-        """Make room eight times as large: rows are seldom copied, and pages never written to take no memory."""
+        """Make room 64 times as large: rows are seldom copied, and pages never written to take no memory."""
         capacity = len(self.hot)
-        self._allocate(capacity + min(7 * capacity, _MOST_ROOM))
+        self._allocate(capacity + min(63 * capacity, _MOST_ROOM))
 
     def fit(self, matrix: str, most: int) -> None:
         """Let the buckets of a matrix hold `most`: elements too narrow for it are replaced, those of all accounts."""
