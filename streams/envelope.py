@@ -16,7 +16,8 @@ _FROM_ENVELOPE: Final = {"event_id": "id", "account_id": "subject", "ts": "time"
 
 class _Envelope(Struct):
     specversion: str
-    data: dict[str, Any]
+    data: dict[str, msgspec.Raw]
+    """As it was written: what an event makes of a number is for its own schema to say."""
     id: str | UnsetType = UNSET
     subject: str | UnsetType = UNSET
     time: str | UnsetType = UNSET
@@ -45,7 +46,7 @@ def unwrap(value: bytes) -> bytes | None:
     except msgspec.ValidationError:
         return None
     envelope = _envelope(value)
-    event = dict(envelope.data)
+    event: dict[str, msgspec.Raw | str] = dict(envelope.data)
     for field, attribute in _FROM_ENVELOPE.items():
         told = getattr(envelope, attribute)
         if told is not UNSET:

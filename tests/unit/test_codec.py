@@ -32,6 +32,12 @@ def rec(value: object, key: bytes | None = b"acme") -> Record:
     return Record(0, NOW, key, raw)
 
 
+def wrapped(kind: str, data: bytes) -> bytes:
+    """An event in a CloudEvents envelope."""
+    head = b'{"specversion":"1.0","id":"1","subject":"acme","time":"2025-05-31T00:00:00Z","type":"com.acme.'
+    return head + kind.encode() + b'","data":' + data + b"}"
+
+
 REASONS = [
     ("missing_key", rec(b"{", key=None)),
     ("missing_key", rec({**GOOD, "quantity": -1}, key=None)),
@@ -46,7 +52,10 @@ REASONS = [
     ("unknown_type", rec({k: v for k, v in GOOD.items() if k != "type"})),
     ("unknown_type", rec({**GOOD, "type": 7})),
     ("unknown_action", rec({**TICKET, "action": "painted", "ticket_id": 7})),
+    ("unknown_action", rec(wrapped("invoice", b'{"action":"painted","invoice_id":"I","days_late":1e900}'))),
     ("invalid", rec([GOOD])),
+    ("invalid", rec(wrapped("usage", b'{"quantity":1e900}'))),
+    ("invalid", rec(wrapped("usage", b"[]"))),
     ("invalid", rec({**TICKET, "action": None})),
     ("invalid", rec({**GOOD, "quantity": None})),
     ("invalid", rec({**GOOD, "quantity": "3"})),
@@ -69,6 +78,7 @@ REASONS = [
     ("future", rec({**GOOD, **FUTURE})),
     (None, rec({**GOOD, "ts": "2025-06-01T00:10:00Z"})),
     (None, rec({**GOOD, "colour": "blue"})),
+    (None, rec(wrapped("usage", b'{"colour":1e900}'))),
     (None, rec({**TICKET, "priority": "critical"})),
     (None, rec({**SURVEY, "score": 5})),
     (None, rec(GOOD)),
