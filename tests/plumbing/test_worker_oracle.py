@@ -1,4 +1,4 @@
-"""The product's own worker on a real Kafka, under faults, against the independent reference told from the very same topics."""
+"""The product's own worker, with an observer inside, on a real Kafka under faults, against the independent reference told from the very same topics."""
 
 from __future__ import annotations
 
@@ -167,13 +167,9 @@ def start(run: Run):
         "ACCOUNTPULSE_ENGINE__GRACE": str(GRACE / 1000),
         "ACCOUNTPULSE_ENGINE__IDLE": "600",
         "ACCOUNTPULSE_ENGINE__TICK_LOG": str(run.directory / f"ticks{len(run.children)}.ndjson"),
+        "FAULT_DIRECTORY": str(run.directory),
     }
     return run.start()
-
-
-def with_long_idle(run: Run) -> Run:
-    run.command = ("streams.cli.main", "worker")
-    return run
 
 
 async def rewind(run: Run) -> int:
@@ -206,7 +202,7 @@ async def test_worker_equals_reference_under_faults(kafka, topic_prefix, tmp_pat
     chance = random.Random(seed)
     print("seed", seed)
     async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
-        with_long_idle(run)
+        run.command = ("tests.fault.worker_entry",)
         await run.compact_quickly()
         workers = [start(run), start(run)]
         await asyncio.gather(*(run.ready(w) for w in workers))
@@ -219,9 +215,9 @@ async def test_worker_equals_reference_under_faults(kafka, topic_prefix, tmp_pat
             workers[victim] = start(run)
             await run.ready(workers[victim])
         zombie = workers[0]
-        # frozen with nothing to write, it would have nothing to be refused
-        await until(lambda: metric(zombie, "accountpulse_uncommitted_records") > 0, 10, run.logs)
-        zombie.process.send_signal(signal.SIGSTOP)
+        # it stops itself with rows to write: frozen without, it would have nothing to be refused
+        (tmp_path / f"pause.rows.{zombie.process.pid}").touch()
+        await until(lambda: zombie.stopped, 10, run.logs)
         await feeding
         await run.finished(90)
         zombie.process.send_signal(signal.SIGCONT)
