@@ -45,17 +45,18 @@ class _Sketch:
 
     def bits(self, names: list[str | None]) -> Int64:
         """The bit of each name."""
-        found = list(map(self._known.get, names))
-        if None in found:
-            if (
-                len(self._known) > _REMEMBERED
-            ):  # a producer that sends ever new names must not fill the memory
-                self._known = {None: -1}
-            for name in names:
-                if name is not None and name not in self._known:
-                    self._known[name] = _digest(name.encode()) % self._bits
-            found = [self._known[name] for name in names]
-        return np.array(found, np.int64)
+        try:
+            return np.array(list(map(self._known.get, names)), np.int64)
+        except TypeError:  # None, for a name not met before
+            self._learn(names)
+        return np.array([self._known[name] for name in names], np.int64)
+
+    def _learn(self, names: list[str | None]) -> None:
+        if len(self._known) > _REMEMBERED:  # a producer that sends ever new names must not fill the memory
+            self._known = {None: -1}
+        for name in names:
+            if name is not None and name not in self._known:
+                self._known[name] = _digest(name.encode()) % self._bits
 
 
 _features = _Sketch(FEATURE_BITS)
