@@ -41,7 +41,7 @@ format: $(READY) ## Put every file into shape.
 oracle: $(READY) ## Engine against the independent reference over 1,000 random histories (HISTORIES=n); minutes.
 	ACCOUNTPULSE_TEST_HISTORIES=$(or $(HISTORIES),1000) $(BIN)/pytest -q -n auto tests/oracle/test_oracle.py
 
-fault: $(READY) ## Kill, freeze and starve real processes, SEEDS=3 times each kind; about 70 minutes.
+fault: $(READY) ## Kill, freeze and starve real processes, SEEDS=3 times each kind; 50 to 70 minutes.
 	ACCOUNTPULSE_TEST_FAULT_SEEDS=$(or $(SEEDS),3) $(BIN)/pytest -m fault
 
 bench: $(READY) ## Measure, compare with the bars, write bench/results/latest.json (ARGS=--quick: try it).
