@@ -68,7 +68,7 @@ async def keys_in(bootstrap: str, tp: TP) -> list[bytes]:
 
 
 def forgetting(answer, tp: TP):
-    """The answer of a broker that has forgotten where it appended the batch of `tp`, once it did: it may have no leader yet."""
+    """The answer of a broker that does not know where the batch of `tp` lies, and whether it took it: it may have no leader yet."""
     topics = [
         (
             topic,

@@ -22,14 +22,14 @@ from scoring.times import DAY, iso
 from streams.context import make_context
 from streams.partitioner import partition_of
 from streams.pipeline import Partition
+from tests.fault.harness import fault_run
 from tests.oracle.columns import accounts
 from tests.oracle.compare import differences
 from tests.oracle.histories import history
 from tests.oracle.run import LogRecord, Outcome
 from tests.oracle.run import run as reference
 from tests.oracle.test_oracle import expected_lines, outlook
-from tests.plumbing.counting_run import Run, counting_run
-from tests.plumbing.worker_group import PARTITIONS, until
+from tests.plumbing.worker_group import PARTITIONS, WorkerGroup, until
 
 TICK = 6 * 3_600_000
 GRACE = 60_000
@@ -50,7 +50,7 @@ def feed_mark(partition: int, ts: int, name: str) -> tuple[bytes, bytes]:
 class Feeds:
     """Produces a history in the order of its arrival; every feed is opened before and closed after it, so no clock ever waits for silence."""
 
-    def __init__(self, run: Run, seed: int, events: int) -> None:
+    def __init__(self, run: WorkerGroup, seed: int, events: int) -> None:
         self.run = run
         start = int(time.time() * 1000) // DAY * DAY - 70 * DAY
         self.records = sorted(
@@ -101,7 +101,7 @@ class Feeds:
         return {p: reference(log, model=MODEL, tick=TICK, grace=GRACE, until=last) for p, log in logs.items()}
 
 
-async def wrong(run: Run, feeds: Feeds) -> list[str]:
+async def wrong(run: WorkerGroup, feeds: Feeds) -> list[str]:
     """Every difference between what the workers wrote and the reference: rows rebuilt from the compacted changelog, scores, ticks, alerts."""
     found: list[str] = []
     told = await feeds.expected()
@@ -161,18 +161,17 @@ def tick_lines(directory: Path) -> dict[str, object]:
     return lines
 
 
-def start(run: Run):
+def start(run: WorkerGroup):
     run.extra = {
         "ACCOUNTPULSE_ENGINE__TICK": str(TICK // 1000),
         "ACCOUNTPULSE_ENGINE__GRACE": str(GRACE / 1000),
         "ACCOUNTPULSE_ENGINE__IDLE": "600",
         "ACCOUNTPULSE_ENGINE__TICK_LOG": str(run.directory / f"ticks{len(run.children)}.ndjson"),
-        "FAULT_DIRECTORY": str(run.directory),
     }
     return run.start()
 
 
-async def rewind(run: Run) -> int:
+async def rewind(run: WorkerGroup) -> int:
     """Set every committed offset back to the beginning, as a person might; returns how many records will be read again."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=run.bootstrap, group_id=run.settings.kafka.group, enable_auto_commit=False
@@ -201,33 +200,29 @@ async def test_worker_equals_reference_under_faults(kafka, topic_prefix, tmp_pat
     """Killed, terminated, frozen and thawed workers leave rows, scores, tick lines and alerts exactly as the reference says; the zombie's write is refused, re-read records are fenced."""
     chance = random.Random(seed)
     print("seed", seed)
-    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
-        run.command = ("tests.fault.worker_entry",)
-        await run.compact_quickly()
-        workers = [start(run), start(run)]
-        await asyncio.gather(*(run.ready(w) for w in workers))
+    async with fault_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        workers = await run.start_ready(2)
         feeds = Feeds(run, seed, events=5000)
         feeding = asyncio.create_task(feeds.send(rate=250))
         for number in (signal.SIGKILL, signal.SIGTERM):
             await asyncio.sleep(chance.uniform(2, 4))
             victim = chance.randrange(2)
             await run.stop(workers[victim], number)
-            workers[victim] = start(run)
+            workers[victim] = run.start()
             await run.ready(workers[victim])
         zombie = workers[0]
-        # it stops itself with rows to write: frozen without, it would have nothing to be refused
-        (tmp_path / f"pause.rows.{zombie.process.pid}").touch()
-        await until(lambda: zombie.stopped, 10, run.logs)
+        # with rows to write: frozen without, it would have nothing to be refused
+        await run.freeze_at(zombie, "rows")
         await feeding
         await run.finished(90)
-        zombie.process.send_signal(signal.SIGCONT)
+        run.thaw(zombie)
         await until(lambda: "write was refused" in zombie.log.read_text(), 20, run.logs)
-        await asyncio.gather(*(run.ready(w) for w in workers))
+        await run.all_ready()
         assert [await run.stop(w) for w in workers] == [0, 0], run.logs()
         assert not (found := await wrong(run, feeds)), "\n".join(found)
 
         again = await rewind(run)
-        last = start(run)
+        last = run.start()
         await run.ready(last)
         await run.finished(60)
         skipped = metric(last, "accountpulse_events_total", fate="replayed") + metric(
