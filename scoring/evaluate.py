@@ -39,8 +39,10 @@ class Evaluation(NamedTuple):
     contribution: Int64
     """What each dimension adds to the score; sums to it exactly, 0 where it is missing."""
     tier: Int64
+    values: Int64
+    """Sub-score of each signal, (signals, n), in the order of the model."""
     signals: dict[str, Int64]
-    """Sub-score of each signal by name."""
+    """The same by name."""
 
 
 class Scorer:
@@ -109,7 +111,9 @@ class Scorer:
             sub[self._slots] = np.where(known, total // np.maximum(have, 1), MISSING)
         signals = {name: values[place] for place, (name, _, _) in enumerate(self._signals)}
         score, coverage = combine(sub, weight)
-        return Evaluation(sub, weight, score, coverage, contributions(sub, weight, score), tier, signals)
+        return Evaluation(
+            sub, weight, score, coverage, contributions(sub, weight, score), tier, values, signals
+        )
 
 
 def combine(sub: Int64, weight: Int64) -> tuple[Int64, Int64]:

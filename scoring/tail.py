@@ -168,9 +168,10 @@ class Tail:
 
     def __init__(self, **parts: object) -> None:
         """Parts that are not named are empty. Raises TypeError for a name that is no part."""
-        if unknown := parts.keys() - _DECODERS.keys():
-            raise TypeError(f"a tail has no {', '.join(sorted(unknown))}")
-        self.__dict__.update(parts)
+        if parts:
+            if unknown := parts.keys() - _DECODERS.keys():
+                raise TypeError(f"a tail has no {', '.join(sorted(unknown))}")
+            self.__dict__.update(parts)
         self._bytes: Sequence[msgspec.Raw] = _EMPTY
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - parts differ in type, see above
@@ -195,12 +196,19 @@ class Tail:
     def decode(cls, data: bytes) -> Tail:
         """A tail whose parts are still to be decoded; parts that a release did not have yet are empty."""
         tail, encoded = cls(), _split(data)
-        tail._bytes = [*encoded, *_EMPTY[len(encoded) :]]
+        if len(encoded) < len(_EMPTY):
+            encoded += _EMPTY[len(encoded) :]
+        tail._bytes = encoded
         return tail
 
     def knows(self, name: str) -> bool:
         """Whether a part was read or set, so that it may differ from the bytes it came in."""
         return name in self.__dict__
+
+    def holds(self, name: str) -> bool:
+        """Whether a part holds anything; it is not decoded for that."""
+        known = self.__dict__
+        return bool(known[name]) if name in known else self._bytes[_PLACES[name]] != _EMPTY[_PLACES[name]]
 
     def oldest(self) -> int:
         """The smallest time of what is remembered for a while only: closed tickets and invoices, answers, contacts."""

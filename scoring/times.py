@@ -147,6 +147,7 @@ def month_of(ms: int) -> int:
     return month_of_day(ms // DAY)
 
 
+@lru_cache(maxsize=4096)
 def iso(ms: int) -> str:
     """A time as RFC 3339 in UTC, milliseconds only where they are not zero."""
     seconds, fraction = divmod(ms, 1000)
@@ -156,10 +157,16 @@ def iso(ms: int) -> str:
     )
 
 
-def iso_column(times: NDArray[np.int64]) -> list[list[str]]:
-    """Like `iso` for each time of a matrix from 1970 on, as lists; what lies before is some text."""
-    texts = np.datetime_as_string(times.astype("<M8[ms]"), unit="ms").tolist()
-    return [[t[:19] + "Z" if t.endswith(".000") else t + "Z" for t in row] for row in texts]
+def iso_column(times: Int64) -> list[str]:
+    """Like `iso` for each time of a column from 1970 on; what lies before is some text."""
+    minutes, rests = np.divmod(times, 60_000)
+    return list(map(str.__add__, map(_minute, minutes.tolist()), map(_rests().__getitem__, rests.tolist())))
+
+
+@lru_cache(1)
+def _rests() -> Sequence[str]:
+    """What follows the minute in `iso`, by the milliseconds since its beginning."""
+    return [iso(ms)[16:] for ms in range(60_000)]
 
 
 @lru_cache(maxsize=16_384)

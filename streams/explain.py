@@ -16,11 +16,12 @@ from msgspec import Struct
 from alerts.machine import Code
 from scoring.bands import ceiling_facts, ceilings
 from scoring.drivers import Driver
-from scoring.evaluate import Evaluation, Scorer
+from scoring.evaluate import Evaluation
 from scoring.facts import Facts
 from scoring.layout import BANDS, DIMENSIONS, MISSING
 from scoring.model import Model
-from scoring.record import ScoreRecord, score_records
+from scoring.record import ScoreRecord, decode_score
+from scoring.recorder import Recorder
 from scoring.state import Store
 from scoring.tail import Tail
 from scoring.times import DAY, UNSET, iso
@@ -111,14 +112,14 @@ def explain(
     log = _Log()
     context = make_context(model, tick_ms=tick_ms, grace_ms=grace_ms, tick_log=log.at_tick)
     replay = Replay(context, now)
-    log.attach(replay.partition.store, context.scorer)
+    log.attach(replay.partition.store, context.recorder)
     replay.run(kept, until)
     store = replay.partition.store
     if not store.n or store.hot["first_ts"][0] == UNSET or replay.partition.as_of == UNSET:
         raise UnknownAccountError(
             account_id, difflib.get_close_matches(account_id, sorted(own.others), 5, 0.5)
         )
-    return _explanation(store, context.scorer, replay.partition.as_of, log), replay.dead
+    return _explanation(store, context.recorder, replay.partition.as_of, log), replay.dead
 
 
 class _Own:
@@ -149,13 +150,13 @@ class _Log:
         """Day to the contributions at its first tick: what velocity compares with."""
         self.last_move: Move | None = None
         self._store = Store(1)
-        self._scorer: Scorer | None = None
+        self._recorder: Recorder | None = None
 
-    def attach(self, store: Store, scorer: Scorer) -> None:
-        self._store, self._scorer = store, scorer
+    def attach(self, store: Store, recorder: Recorder) -> None:
+        self._store, self._recorder = store, recorder
 
     def at_tick(self, lines: Sequence[TickLine]) -> None:
-        if not lines or self._scorer is None:
+        if not lines or self._recorder is None:
             return
         tick = int(self._store.hot["tick"][0])
         hot = self._store.hot[0]
@@ -163,8 +164,8 @@ class _Log:
             parts = zip(DIMENSIONS, hot["contribution"].tolist(), strict=True)
             self.days.setdefault(tick // DAY, {name: part / 1000 for name, part in parts if part != MISSING})
         if self._is_due(tick):
-            for record in publish(self._store, np.array([0]), self._scorer, tick):
-                self._keep(record)
+            for _, value in publish(self._store, np.array([0]), self._recorder, tick):
+                self._keep(decode_score(value))
 
     def _is_due(self, tick: int) -> bool:
         """Whether the worker would publish: looked at here first, as this is asked at every tick."""
@@ -179,16 +180,16 @@ class _Log:
             self.last_move = Move(record.as_of, record.score, record.drivers)
 
 
-def _explanation(store: Store, scorer: Scorer, as_of: int, log: _Log) -> Explanation:
+def _explanation(store: Store, recorder: Recorder, as_of: int, log: _Log) -> Explanation:
     rows = np.array([0])
     f = Facts(store, rows, int(store.hot["tick"][0]))
-    e = scorer.evaluate(f)
-    record = score_records(store, rows, rows, f, e, scorer)[0]
+    e = recorder.scorer.evaluate(f)
+    record = decode_score(recorder.records(store, rows, rows, f, e)[0][1])
     tail = store.tails.get(0, Tail())
     return Explanation(
         record=record,
-        band_reasons=[] if record.ended else list(_band_reasons(store, f, e, scorer.model)),
-        dimensions={} if record.ended else _dimensions(f, e, scorer.model),
+        band_reasons=[] if record.ended else list(_band_reasons(store, f, e, recorder.scorer.model)),
+        dimensions={} if record.ended else _dimensions(f, e, recorder.scorer.model),
         changes=[] if record.score is None else list(_changes(log, record, as_of)),
         last_move=log.last_move,
         open_tickets=list(_tickets(tail, f.now)),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from alerts.engine import AlertEngine
 from scoring.evaluate import Scorer
 from scoring.events import SOURCES
+from scoring.recorder import Recorder
 from scoring.tails import MOST_DECODED
 from streams.ticking import TickLine
 from streams.unknown_fields import UnknownFields
@@ -51,6 +53,11 @@ class Context:
     """How far the clock may run ahead of the last cut; None where nothing is committed."""
     decoded_tails: int = MOST_DECODED
     """Tails of a partition that stay decoded after their row was written."""
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """Writes the score records of all partitions."""
+        return Recorder(self.scorer)
 
     @property
     def model_hash(self) -> str:

@@ -18,7 +18,6 @@ from alerts.model import encode_alert
 from scoring.events import SOURCES
 from scoring.fold.apply import forget
 from scoring.layout import BANDS, ENDED, TIERS
-from scoring.record import encode_score
 from scoring.row import encode_rows, restore_rows
 from scoring.state import LOOK, ROW, TOUCHED, Store
 from scoring.times import DAY, HOUR, UNSET, Int64
@@ -32,7 +31,8 @@ from streams.publication import publish
 from streams.source_queue import SourceQueue, ceil_tick
 from streams.ticking import last_full_hour, run_tick, score_events, slices, stand_at, tick_lines, unscored
 
-_BLOCK = 256
+_SCORES, _ROWS = 512, 256
+"""Records that are encoded at once: so many hold the event loop for some ten milliseconds."""
 _MOST_TAKEN = (2048, *[1024] * (len(SOURCES) - 1))
 """Events folded at once, by source: those of usage go column by column, the others one by one."""
 
@@ -303,20 +303,20 @@ class Partition:
             return
         rows = np.flatnonzero(self.store.mark[: self.store.n] & LOOK)
         rows = np.roll(rows, -int(np.searchsorted(rows, self._look_from)))
-        for start in range(0, len(rows), _BLOCK):
+        for start in range(0, len(rows), _SCORES):
             if self._ticking:  # the rest is looked at after the tick
                 return
-            some = rows[start : start + _BLOCK]
+            some = rows[start : start + _SCORES]
             self._look_from = int(some[-1]) + 1
-            records = publish(self.store, np.sort(some), self.context.scorer, self.as_of)
+            records = publish(self.store, np.sort(some), self.context.recorder, self.as_of)
             self.context.totals.published += len(records)
-            yield [(r.account_id.encode(), encode_score(r)) for r in records]
+            yield records
 
     def row_blocks(self) -> Iterator[list[tuple[bytes, bytes]]]:
         """Encoded `state` rows that changed, in blocks, and the hour that holds for all others; clears the marks."""
         rows = np.flatnonzero(self.store.mark[: self.store.n] & ROW)
-        for start in range(0, len(rows), _BLOCK):
-            some = rows[start : start + _BLOCK]
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
             self.store.mark[some] &= ~np.uint8(ROW)
             yield encode_rows(self.store, some)
         if self._last_hour > self._told_hour:  # behind the rows, which stand at that hour or later

@@ -7,11 +7,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.evaluate import Evaluation, Scorer
+from scoring.evaluate import Evaluation
 from scoring.facts import Facts
 from scoring.layout import ENDED
-from scoring.record import ScoreRecord, score_records
+from scoring.recorder import Recorder
 from scoring.rescore import Cause, rescore
+from scoring.row import Pair
 from scoring.state import LOOK, ROW, SCORE, Store
 from scoring.times import DAY, UNSET, Int64
 
@@ -32,7 +33,7 @@ def worth_telling(f: Facts, e: Evaluation, band: NDArray[np.int8]) -> NDArray[np
     )
 
 
-def publish(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[ScoreRecord]:
+def publish(store: Store, rows: Int64, recorder: Recorder, as_of: int) -> list[Pair]:
     """Look at these accounts as of the last tick.
 
     Records of those that moved, marked as published (so their rows are dirty).
@@ -40,24 +41,24 @@ def publish(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[Score
     store.mark[rows] &= ~np.uint8(LOOK)
     rows = rows[store.hot["first_ts"][rows] != UNSET]
     ended = store.hot["flags"][rows] & ENDED != 0
-    out = _publish_ended(store, rows[ended], scorer, as_of)
+    out = _publish_ended(store, rows[ended], recorder, as_of)
     live = rows[~ended]
     tick = store.hot["tick"][live]
     stands = np.where((store.mark[live] & SCORE != 0) | (tick == UNSET), np.maximum(as_of, tick), tick)
     for day in np.unique(stands // DAY).tolist():
         of_day = stands // DAY == day
-        out += _publish_live(store, live[of_day], scorer, stands[of_day])
+        out += _publish_live(store, live[of_day], recorder, stands[of_day])
     return out
 
 
-def _publish_live(store: Store, rows: Int64, scorer: Scorer, as_of: Int64) -> list[ScoreRecord]:
+def _publish_live(store: Store, rows: Int64, recorder: Recorder, as_of: Int64) -> list[Pair]:
     """Those whose scores stand at ticks of one day."""
-    f, e = rescore(store, rows, scorer, as_of, Cause.EVENTS)
+    f, e = rescore(store, rows, recorder.scorer, as_of, Cause.EVENTS)
     hot = store.hot
     at = np.flatnonzero(worth_telling(f, e, f.hot["band"]))
     some = rows[at]
     hot["version"][some] += 1
-    records = score_records(store, rows, at, f, e, scorer)
+    records = recorder.records(store, rows, at, f, e)
     for name in ("score", "coverage", "band", "contribution"):
         hot[f"pub_{name}"][some] = hot[name][some]
     hot["event_part"][some] = 0
@@ -66,14 +67,14 @@ def _publish_live(store: Store, rows: Int64, scorer: Scorer, as_of: Int64) -> li
     return records
 
 
-def _publish_ended(store: Store, rows: Int64, scorer: Scorer, as_of: int) -> list[ScoreRecord]:
+def _publish_ended(store: Store, rows: Int64, recorder: Recorder, as_of: int) -> list[Pair]:
     rows = rows[store.hot["pub_band"][rows] != _ENDED_BAND]
     if not len(rows):
         return []
     store.hot["version"][rows] += 1
     store.hot["pub_band"][rows] = _ENDED_BAND
     store.mark[rows] |= ROW
-    f, e = rescore(store, rows, scorer, as_of, Cause.CLOCK)
+    f, e = rescore(store, rows, recorder.scorer, as_of, Cause.CLOCK)
     store.hot["score"][rows] = -1
     store.hot["coverage"][rows] = 0
-    return score_records(store, rows, np.arange(len(rows)), f, e, scorer)
+    return recorder.records(store, rows, np.arange(len(rows)), f, e)

@@ -11,14 +11,13 @@ from msgspec import Struct
 
 from alerts.model import Phase
 from alerts.render import Notification
-from scoring.record import ScoreRecord
+from scoring.record import ScoreRecord, decode_score
 from scoring.times import DAY, HOUR, UNSET, parse
 from streams.cli.produce import SOURCE_OF_TYPE
 
 SPARK_DAYS: Final = 30
 _RATE_S: Final = 3.0
 """The pace is that of the last seconds."""
-_decode_score: Final = msgspec.json.Decoder(ScoreRecord).decode
 
 
 class _Head(Struct):
@@ -160,7 +159,7 @@ class Picture:
         """Red and amber accounts, by what they may cost."""
         some = [s for s in self._standing.values() if s.band in {"red", "amber"}]
         some.sort(key=lambda standing: -(standing.mrr_at_risk or 0))
-        return [_decode_score(standing.value) for standing in some[:most]]
+        return [decode_score(standing.value) for standing in some[:most]]
 
     def spark(self, account: str) -> list[int | None]:
         """The score of each of the last 30 days in hundredths of a point, oldest first.
@@ -178,11 +177,11 @@ class Picture:
 
     def records(self, account: str) -> list[ScoreRecord]:
         """Everything that was published of an account, oldest first."""
-        return [_decode_score(value) for value in self._values[account]]
+        return [decode_score(value) for value in self._values[account]]
 
     def scores(self) -> dict[str, ScoreRecord]:
         """The newest score of each account."""
-        return {account: _decode_score(standing.value) for account, standing in self._standing.items()}
+        return {account: decode_score(standing.value) for account, standing in self._standing.items()}
 
     def behind(self, tick: int) -> int:
         """How many accounts have no score as of that tick yet; those that ended need none."""

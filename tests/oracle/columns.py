@@ -32,7 +32,7 @@ from scoring.layout import (
     WEEK_SLOTS,
     WEEKS,
 )
-from scoring.record import ScoreRecord, score_records
+from scoring.record import ScoreRecord, decode_score
 from scoring.state import Store
 from scoring.tail import ContactState, LevelState, Tail
 from scoring.times import DAY, UNSET, parse
@@ -56,12 +56,13 @@ def accounts(partition: Partition) -> dict[str, dict[str, Any]]:
 
 def shown(partition: Partition) -> dict[str, dict[str, Any]]:
     """What the score records of accounts that have not ended show beside the score, as of their last tick."""
-    store, scorer = partition.store, partition.context.scorer
+    store, recorder = partition.store, partition.context.recorder
     told: dict[str, dict[str, Any]] = {}
     for row in range(store.n):
         rows = np.array([row])
         facts = Facts(store, rows, max(int(store.hot["tick"][row]), 0))
-        record = score_records(store, rows, np.array([0]), facts, scorer.evaluate(facts), scorer)[0]
+        [(_, value)] = recorder.records(store, rows, np.array([0]), facts, recorder.scorer.evaluate(facts))
+        record = decode_score(value)
         if beside := _beside(record):
             told[record.account_id] = beside
     return told

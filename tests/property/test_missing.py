@@ -151,6 +151,6 @@ def decide(store: Store, rows: np.ndarray, sub: np.ndarray, weight: np.ndarray, 
         store,
         rows,
         Facts(store, rows, END),
-        Evaluation(sub, weight, score, coverage, sub, nothing, {}),
+        Evaluation(sub, weight, score, coverage, sub, nothing, sub[:0], {}),
         model,
     )

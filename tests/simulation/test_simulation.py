@@ -26,7 +26,7 @@ FAULTS = (
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flush gives way when the scheduler says so, not when 5 ms are over."""
     monkeypatch.setattr("streams.flush.Turn", Share)
-    monkeypatch.setattr("streams.pipeline._BLOCK", 1)  # or all accounts would be one block
+    monkeypatch.setattr("streams.pipeline._SCORES", 1)  # or all accounts would be one block
 
 
 @pytest.mark.timeout(600)

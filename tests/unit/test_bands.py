@@ -43,9 +43,8 @@ class One:
         column = np.full((D, 1), MISSING, np.int64)
         column[: len(sub), 0] = sub
         score, coverage = combine(column, weight)
-        e = Evaluation(
-            column, weight, score, coverage, contributions(column, weight, score), np.zeros(1, np.int64), {}
-        )
+        parts, tier, signals = contributions(column, weight, score), np.zeros(1, np.int64), column[:0]
+        e = Evaluation(column, weight, score, coverage, parts, tier, signals, {})
         advance_bands(self.store, self.rows, Facts(self.store, self.rows, self.now), e, self.model)
         return self.band
 

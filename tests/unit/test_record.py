@@ -9,7 +9,7 @@ import pytest
 from msgspec import json
 
 from scoring.facts import Facts
-from scoring.record import ScoreRecord, score_records
+from scoring.record import ScoreRecord, decode_score
 from scoring.times import DAY, HOUR, iso
 from streams.context import make_context
 from streams.pipeline import Partition
@@ -27,9 +27,10 @@ def lived(*events: dict[str, Any], now: int = START + DAY) -> Partition:
 def told(*events: dict[str, Any], now: int = START + DAY) -> ScoreRecord:
     """The record of an account as of a tick of a day."""
     partition = lived(*events, now=now)
-    store, scorer, rows = partition.store, partition.context.scorer, np.array([0])
+    store, recorder, rows = partition.store, partition.context.recorder, np.array([0])
     facts = Facts(store, rows, int(store.hot["tick"][0]))
-    [record] = score_records(store, rows, np.array([0]), facts, scorer.evaluate(facts), scorer)
+    [(_, value)] = recorder.records(store, rows, rows, facts, recorder.scorer.evaluate(facts))
+    record = decode_score(value)
     assert record.as_of == iso(now)
     return record
 

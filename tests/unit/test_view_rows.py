@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from scoring.record import ScoreRecord, encode_score
+from scoring.record import ScoreRecord
 from scoring.times import parse
 from streams.view_rows import Row, facet, is_set, row_of
 
@@ -24,7 +24,7 @@ def test_a_record_of_the_worker_is_a_row() -> None:
         account_id="a-1", as_of=AS_OF, score=None, band="insufficient_data", model="m", version=1, coverage=0.0,
         tier="high_touch",
     )  # fmt: skip
-    raw = encode_score(record)
+    raw = msgspec.json.encode(record)
     assert row_of(raw).record == raw
     assert row_of(raw).fields == {
         "version": 1, "as_of": AS_OF, "band": "insufficient_data", "tier": "high_touch",
