@@ -11,7 +11,6 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
-import msgspec
 import numpy as np
 from msgspec import Raw
 
@@ -117,4 +116,5 @@ def _signals(model: Model, dimension: str) -> Sequence[str]:
 @lru_cache(1)
 def _points() -> Sequence[str]:
     """Thousandths of a point as JSON numbers in points, 0 to MOST; what is MISSING gets some of them."""
-    return msgspec.json.encode([n / 1000 for n in range(MOST + 1)])[1:-1].decode().split(",")
+    parts = [repr(n / 1000)[1:] for n in range(1000)]
+    return [whole + part for whole in map(str, range(MOST // 1000 + 1)) for part in parts]

@@ -53,18 +53,15 @@ def column_offset(name: str, item_bytes: int) -> int:
     return int(_FIELDS[name][1]) // item_bytes
 
 
-def _reserve(shape: tuple[int, ...], dtype: np.dtype[Any], at_once: int = 0) -> NDArray[Any]:
+def _reserve(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Zeros that take memory page by page, as they are written to.
 
     NumPy asks the kernel for huge pages, each of which is cleared when it is first touched: recovery took twice
     the CPU and more, which the little they save in folding does not make up for (docs/adr/0032-small-pages.md).
-    The first `at_once` rows are going to be written at once: for those huge pages are the quickest.
     """
     memory = mmap.mmap(
         -1, math.prod(shape) * dtype.itemsize or 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     )
-    if at_once and hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE, 0, at_once * math.prod(shape[1:]) * dtype.itemsize)
     return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
 
 
@@ -138,7 +135,7 @@ class Store:
         """Let the buckets of a matrix hold `most`: elements too narrow for it are replaced, those of all accounts."""
         narrow = getattr(self, matrix)
         if most > _NARROW_MOST[matrix] and narrow.dtype == NARROW[matrix]:
-            wide = _reserve(narrow.shape, MATRICES[matrix][1], at_once=self.n)
+            wide = _reserve(narrow.shape, MATRICES[matrix][1])
             wide[: self.n] = narrow[: self.n]
             setattr(self, matrix, wide)
 

@@ -166,7 +166,8 @@ def iso_column(times: Int64) -> list[str]:
 @lru_cache(1)
 def _rests() -> Sequence[str]:
     """What follows the minute in `iso`, by the milliseconds since its beginning."""
-    return [iso(ms)[16:] for ms in range(60_000)]
+    parts = ["Z", *[f".{ms:03d}Z" for ms in range(1, 1000)]]
+    return [second + part for second in [f":{s:02d}" for s in range(60)] for part in parts]
 
 
 @lru_cache(maxsize=16_384)
