@@ -23,6 +23,9 @@ from scoring.times import DAY, UNSET, month_of
 
 SPARK_DAYS: Final = 30
 """Days of daily scores that travel with an alert."""
+_SHOWN: Final = [
+    "tick", "term", "score", "coverage", "band", "previous_band", "band_since", "flags", "tier", "seats",
+]  # fmt: skip
 _BATCH: Final = 1024
 Asked = tuple[int, str]
 """A row and the name of a rule."""
@@ -74,13 +77,13 @@ class Composer:
         told: tuple[str, int, int, int], evidence: list[Evidence],
     ) -> Alert:  # fmt: skip
         """`told`: episode, revision, event time of the transition, last tick when it was made."""
-        hot, name = store.hot[row], store.names[row]
+        name, history = store.names[row], store.hot["history"][row].tolist()
         episode, revision, at, tick = told
-        now, score = max(int(hot["tick"]), 0), int(hot["score"])
-        mrr = int(hot["mrr"][month_of(now) % MONTHS])
-        tier = self._scorer.tier_of(int(hot["tier"]), mrr, int(hot["seats"]))
+        now, term, score, coverage, band, previous, since, flags, tier, seats = store.hot[_SHOWN][row].item()
+        now = max(now, 0)
+        tier = self._scorer.tier_of(tier, store.hot["mrr"].item(row, month_of(now) % MONTHS), seats)
         return Alert(
-            id=alert_id(name, rule.name, int(hot["term"]), episode),
+            id=alert_id(name, rule.name, term, episode),
             phase=phase,
             revision=revision,
             rule=rule.name,
@@ -88,21 +91,21 @@ class Composer:
             severity=rule.severity,
             reason=reason,
             account_id=name,
-            term=int(hot["term"]),
+            term=term,
             episode=episode,
             at=at,
             tick=tick,
             score=None if score == MISSING else score,
-            band=band_name(int(hot["band"]), ended=bool(hot["flags"] & ENDED)),
-            previous_band=None if hot["band_since"] == UNSET else band_name(int(hot["previous_band"])),
-            coverage=int(hot["coverage"]),
-            velocity_7d=velocity_of(hot, now, 7),
-            velocity_28d=velocity_of(hot, now, 28),
+            band=band_name(band, ended=bool(flags & ENDED)),
+            previous_band=None if since == UNSET else band_name(previous),
+            coverage=coverage,
+            velocity_7d=velocity_of(score, history, now, 7),
+            velocity_28d=velocity_of(score, history, now, 28),
             evidence=evidence,
             drivers=costs(store, row, self._scorer.weights[:, tier].tolist())
             if phase is Phase.FIRING
             else [],
-            history=_history(hot["history"].tolist(), now // DAY),
+            history=_history(history, now // DAY),
             play=rule.play,
             attributes={"tier": TIERS[tier], **attributes(store.tails.get(row, EMPTY))},
             model=self._scorer.hash,
@@ -110,5 +113,6 @@ class Composer:
 
 
 def _history(daily: Sequence[int], today: int) -> list[int | None]:
-    scores = [daily[day % HISTORY_DAYS] for day in range(today - SPARK_DAYS + 1, today + 1)]
+    first = (today - SPARK_DAYS + 1) % HISTORY_DAYS
+    scores = (*daily[first:], *daily[:first])[:SPARK_DAYS]
     return [None if score == MISSING else score for score in scores]

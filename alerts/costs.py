@@ -31,17 +31,16 @@ def costs(store: Store, row: int, weights: Sequence[int]) -> list[Evidence]:
     """
     subs = store.hot["last_sub"][row].tolist()
     lost = [(weights[slot] * (100_000 - sub), slot) for slot, sub in enumerate(subs) if sub != MISSING]
-    worst = sorted(lost, key=lambda item: (-item[0], item[1]))[:SHOWN]
-    return [_cost(store, row, DIMENSIONS[slot], subs[slot]) for cost, slot in worst if cost]
+    worst, tail = sorted(lost, key=lambda item: (-item[0], item[1]))[:SHOWN], store.tails.get(row, EMPTY)
+    return [_cost(store, row, tail, DIMENSIONS[slot], subs[slot]) for cost, slot in worst if cost]
 
 
-def _cost(store: Store, row: int, dimension: str, sub: int) -> Evidence:
+def _cost(store: Store, row: int, tail: Tail, dimension: str, sub: int) -> Evidence:
     """Points are cut and not rounded, as everywhere."""
-    ids, told = evidence_of(store, row, dimension)
+    ids, told = evidence_of(store, row, tail, dimension)
     if dimension == "product_usage":
         said = _last_used(int(store.hot["last_active"][row, 0]))
     else:
-        tail = store.tails.get(row, EMPTY)
         said = ", ".join(dict.fromkeys(_words(what, tail) for what in told))
     low = f"{_plain(dimension)} down to {sub // 1000} of 100"
     return Evidence(f"{low}: {said}" if said else low, ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -144,9 +145,9 @@ def velocity(store: Store, rows: Int64, now: int, score: Int64, days: int) -> li
     return [c if k else None for c, k in zip(change.tolist(), known.tolist(), strict=True)]
 
 
-def velocity_of(row: Any, now: int, days: int) -> int | None:  # noqa: ANN401 - a row of HOT
-    """The same of one account, by the score that its row holds."""
-    score, then = int(row["score"]), int(row["history"][(now // DAY - days) % HISTORY_DAYS])
+def velocity_of(score: int, history: Sequence[int], now: int, days: int) -> int | None:
+    """The same of one account, by its score and its column of daily scores."""
+    then = history[(now // DAY - days) % HISTORY_DAYS]
     return None if MISSING in (score, then) else score // 10 - then
 
 

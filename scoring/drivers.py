@@ -72,7 +72,7 @@ def drivers(store: Store, row: int, tail: Tail, change: Change) -> list[Driver]:
         name = DIMENSIONS[place]
         for cause, points in _causes(n, o, by_event, reweighted=change.reweighted):
             if points:
-                known = _evidence(store, row, tail, name) if cause in _TOLD else ([], [])
+                known = evidence_of(store, row, tail, name) if cause in _TOLD else ([], [])
                 parts.append(Driver(name, cause, points, *known))
     return sorted(parts, key=lambda p: (-abs(p.points), p.dimension, p.cause))
 
@@ -88,12 +88,8 @@ def _causes(new: int, old: int, by_event: int, *, reweighted: bool) -> tuple[tup
     return ("event", by_event), ("clock", change - by_event)
 
 
-def evidence_of(store: Store, row: int, dimension: str) -> tuple[list[str], list[str]]:
-    """The newest events behind a dimension, three at most: their ids, and what they were."""
-    return _evidence(store, row, store.tails.glance(row), dimension)
-
-
-def _evidence(store: Store, row: int, tail: Tail, dimension: str) -> tuple[list[str], list[str]]:
+def evidence_of(store: Store, row: int, tail: Tail, dimension: str) -> tuple[list[str], list[str]]:
+    """The newest events behind a dimension of an account, three at most: their ids, and what they were."""
     if dimension == "product_usage":
         newest = store.last_usage[row]
         return ([newest], ["usage"]) if newest else ([], [])

@@ -45,7 +45,7 @@ class _Silence(Level[Options]):
         """How long it is silent, and what is usual for it."""
         row = tick.row(i)
         last, today = int(row["last_active"][self._slot]), tick.facts.today
-        events = evidence_of(tick.store, int(tick.rows[i]), self.dimension)[0][:1]
+        events = evidence_of(tick.store, int(tick.rows[i]), tick.tail(i), self.dimension)[0][:1]
         usual = _usual(row, self._slot, today)
         gap = "every day" if usual == 1 else f"every {usual} days"
         silent = f"{self.what} since {date(last * DAY)}, {counted(today - last, 'day')} ago"
