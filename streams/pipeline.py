@@ -1,8 +1,7 @@
 """One partition: records in, folded when the stream clock says so, scored at ticks; rows and alerts out. No I/O.
 
-The whole contract of time is here (docs/semantics.md, section 2): `advance` takes from the queues what the next
-tick may see, folds it, and runs the tick once no source can add to it. The caller only says which sources are
-idle and what time it is.
+The whole contract of time is here (docs/semantics.md, section 2): `advance` takes from the queues what the next tick
+may see, folds it, and runs the tick once no source can add to it. The caller says which sources are idle, and the time.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ from streams.publication import publish
 from streams.source_queue import SourceQueue, ceil_tick
 from streams.ticking import last_full_hour, run_tick, score_events, slices, stand_at, tick_lines, unscored
 
-_SCORES, _ROWS = 512, 256
-"""Records that are encoded at once: so many hold the event loop for some ten milliseconds."""
-_MOST_TAKEN = (2048, *[1024] * (len(SOURCES) - 1))
-"""Events folded at once, by source: those of usage go column by column, the others one by one."""
+_SCORES = _ROWS = 256
+"""Records that are encoded at once: so many hold the event loop for some milliseconds."""
+_USAGE, _OTHERS, _COLD = 2048, 1024, 256
+"""Events folded at once: usage goes column by column, others one by one, and of many accounts few tails are decoded."""
 
 
 class Partition:
@@ -53,7 +52,7 @@ class Partition:
         """Where the clock stood when the last commit began."""
         self._told_hour = UNSET
         """The full hour that the changelog tells."""
-        self._queues = [SourceQueue(context.tick, context.grace, context.roomy, most) for most in _MOST_TAKEN]
+        self._queues = [SourceQueue(context.tick, context.grace, context.roomy) for _ in SOURCES]
         self._admission = Admission(context.belongs(number), self.store)
         self._folding = Folding(self.store, context)
         self._due: list[tuple[int, int]] = []
@@ -185,8 +184,9 @@ class Partition:
     def _take(self, upcoming: int) -> Iterator[None]:
         self._folding.last = self.clock_ms
         self._folding.release(upcoming)
+        others = _OTHERS if self.store.n <= self.store.tails.most_decoded else _COLD
         for source, queue in enumerate(self._queues):
-            while (chunk := queue.take(upcoming)) is not None:
+            while (chunk := queue.take(upcoming, others if source else _USAGE)) is not None:
                 self._folding.accept(source, chunk, upcoming)
                 yield
 

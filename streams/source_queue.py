@@ -64,15 +64,11 @@ def ceil_tick(ms: int, tick: int) -> int:
 class SourceQueue:
     """What one source of one partition has handed over and the clock has not taken yet."""
 
-    def __init__(self, tick: int, grace: int, roomy: int = 50_000, most: int = 2048) -> None:
-        """`tick` and `grace` in milliseconds; with more than `roomy` events nothing waits here for its tick.
-
-        `most` events are taken at once.
-        """
+    def __init__(self, tick: int, grace: int, roomy: int = 50_000) -> None:
+        """`tick` and `grace` in milliseconds; with more than `roomy` events nothing waits here for its tick."""
         self._tick = tick
         self._grace = grace
         self._roomy = roomy
-        self._most = most
         self._chunks: deque[Chunk] = deque()
         self.newest = UNSET
         """Largest event time fed."""
@@ -130,8 +126,10 @@ class SourceQueue:
         else:
             self.next_offset = end
 
-    def take(self, upcoming: int) -> Chunk | None:
+    def take(self, upcoming: int, most: int = 2048) -> Chunk | None:
         """From the front of the queue what has to be taken so that all that counts from `upcoming` is; None if nothing.
+
+        `most` events at once.
 
         What counts from a later tick is taken only where something of `upcoming` stands behind it, or when the
         queue is so full that reading might stop: whatever is taken before its tick has to be held in a row.
@@ -139,7 +137,7 @@ class SourceQueue:
         if not self._chunks:
             return None
         chunk = self._chunks[0]
-        at = min(self._due(chunk, upcoming), self._most)
+        at = min(self._due(chunk, upcoming), most)
         if at == 0:
             return None
         if at < len(chunk.rows):

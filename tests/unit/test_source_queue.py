@@ -24,10 +24,10 @@ def put(queue: SourceQueue, times: list[int], offset: int = 0, *, bad: frozenset
     queue.put(records, decoded)
 
 
-def drained(queue: SourceQueue) -> list[tuple[int, int]]:
+def drained(queue: SourceQueue, most: int = 2048) -> list[tuple[int, int]]:
     """(offset, tick it counts from) of everything queued."""
     out = []
-    while (chunk := queue.take(1 << 62)) is not None:
+    while (chunk := queue.take(1 << 62, most)) is not None:
         out += list(zip(chunk.offsets.tolist(), (chunk.tick - START).tolist(), strict=True))
     return out
 
@@ -38,7 +38,7 @@ millis = st.lists(st.integers(0, 600).map(lambda s: s * 1000), min_size=1, max_s
 @given(times=millis, cut=st.integers(0, 30), most=st.integers(1, 31), bad=st.frozensets(st.integers(0, 29)))
 def test_tick_depends_on_the_log_alone(times, cut, most, bad):
     """K(o) = ceil(max(time, running maximum - grace)), however the feed is cut into chunks and taken, and whatever is rejected in between."""
-    queue = SourceQueue(TICK, GRACE, most=most)
+    queue = SourceQueue(TICK, GRACE)
     put(queue, times[:cut] or times, bad=bad)
     if times[:cut] and times[cut:]:
         put(queue, times[cut:], cut, bad=frozenset(i - cut for i in bad))
@@ -47,7 +47,7 @@ def test_tick_depends_on_the_log_alone(times, cut, most, bad):
         if offset not in bad:
             newest = max(newest, time)
             expected.append((offset, -(-max(time, newest - GRACE) // TICK) * TICK))
-    assert drained(queue) == expected
+    assert drained(queue, most) == expected
     assert queue.next_offset == len(times)
     assert queue.queued == 0
 
