@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,6 +24,7 @@ from scoring.times import DAY, UNSET, Int64, iso
 
 _FAR: Final = 180 * DAY
 """Further away than this a deadline presses nobody."""
+_SHOWN: Final = (*BANDS, "ended")
 _BASIS: Final = "uncalibrated: mrr * (1 - score / 100)"
 
 
@@ -56,7 +57,20 @@ class _Written(Struct, frozen=True, omit_defaults=True, gc=False):
     last_seen: Raw = NOTHING
 
 
+_FIELDS: Final = _Written.__struct_fields__
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
+
+
+class _Those(NamedTuple):
+    """The accounts that records are written of, in their order."""
+
+    store: Store
+    rows: list[int]
+    hot: NDArray[Any]
+    ended: NDArray[np.bool_]
+    now: list[int]
+    score: Int64
+    """In thousandths; MISSING where there is none, or the account has ended."""
 
 
 class Recorder:
@@ -72,77 +86,93 @@ class Recorder:
         Nothing is written to the columns.
         """
         hot = take_rows(store.hot, rows[at])
-        places, now = rows[at].tolist(), f.at[at].tolist()
-        ended = (hot["flags"] & ENDED != 0).tolist()
-        score = np.where(hot["flags"] & ENDED != 0, MISSING, e.score[at])
-        told = hot["band_since"] != UNSET
-        tails = list(map(store.tails.glance, places))
-        fields = (
-            [store.names[row] for row in places],
-            map(iso, now),
-            _points(score),
-            ["ended" if over else BANDS[b] for b, over in zip(hot["band"].tolist(), ended, strict=True)],
-            [self.scorer.hash] * len(at),
-            hot["version"].tolist(),
-            (e.coverage[at] / 1000).tolist(),
-            [TIERS[t] for t in e.tier[at].tolist()],
-            [
-                BANDS[b] if t else None
-                for b, t in zip(hot["previous_band"].tolist(), told.tolist(), strict=True)
+        ended = hot["flags"] & ENDED != 0
+        score = np.where(ended, MISSING, e.score[at])
+        these = _Those(store, rows[at].tolist(), hot, ended, f.at[at].tolist(), score)
+        columns: dict[str, Iterable[Any]] = {
+            "model": [self.scorer.hash] * len(at),
+            "coverage": (e.coverage[at] / 1000).tolist(),
+            "tier": [TIERS[t] for t in e.tier[at].tolist()],
+            "ceilings": self._ceilings(these, f, at),
+            "velocity_7d": _velocity(store, rows[at], f.today * DAY, e.score[at], 7),
+            "velocity_28d": _velocity(store, rows[at], f.today * DAY, e.score[at], 28),
+            "dimensions": [
+                NOTHING if over else told
+                for told, over in zip(self._dimensions.of(e, at), ended.tolist(), strict=True)
             ],
-            [None if since == UNSET else iso(since) for since in hot["band_since"].tolist()],
-            self._ceilings(hot, now, f, at),
-            *(_velocity(store, rows[at], f.today * DAY, e.score[at], days) for days in (7, 28)),
-            [NOTHING if over else d for d, over in zip(self._dimensions.of(e, at), ended, strict=True)],
-            [
-                [] if over else drivers(store, row, tail, change)
-                for row, tail, change, over in zip(places, tails, changes_of(hot), ended, strict=True)
-            ],
-            ended,
-            *_at_risk(f.mrr[at], score),
-            *_deadlines(hot, now),
-            map(_override, tails, now),
-            map(attributes, tails),
-            last_seen(hot["last_seen"][:, : len(SEEN)]),
-        )
-        values = map(_encode, map(_Written, *fields))
-        return list(zip([store.keys[row] for row in places], values, strict=True))
+        }
+        columns |= _standing(these) | _at_risk(f.mrr[at], score) | _deadlines(these) | _told(these)
+        values = map(_encode, map(_Written, *map(columns.__getitem__, _FIELDS)))
+        return list(zip([store.keys[row] for row in these.rows], values, strict=True))
 
-    def _ceilings(self, hot: NDArray[Any], now: Sequence[int], f: Facts, at: Int64) -> list[list[str]]:
-        said: list[list[str]] = [[] for _ in now]
-        capped = (ceilings(f, self.scorer.model)[at] < len(BANDS)) & (hot["flags"] & ENDED == 0)
+    def _ceilings(self, these: _Those, f: Facts, at: Int64) -> list[list[str]]:
+        said: list[list[str]] = [[] for _ in these.rows]
+        capped = (ceilings(f, self.scorer.model)[at] < len(BANDS)) & ~these.ended
         for j in np.flatnonzero(capped).tolist():
-            said[j] = ceiling_facts(hot[j], now[j], self.scorer.model.ceilings)
+            said[j] = ceiling_facts(these.hot[j], these.now[j], self.scorer.model.ceilings)
         return said
 
 
-def _points(score: Int64) -> list[float | None]:
-    return [None if s == MISSING else s / 1000 for s in score.tolist()]
+def _standing(these: _Those) -> dict[str, Iterable[Any]]:
+    """Who the account is, its score and its band."""
+    hot = these.hot
+    shown = np.where(these.ended, len(BANDS), hot["band"]).tolist()
+    since = hot["band_since"].tolist()
+    return {
+        "account_id": [these.store.names[row] for row in these.rows],
+        "as_of": map(iso, these.now),
+        "score": [None if s == MISSING else s / 1000 for s in these.score.tolist()],
+        "band": [_SHOWN[band] for band in shown],
+        "ended": these.ended.tolist(),
+        "version": hot["version"].tolist(),
+        "previous_band": [
+            None if at == UNSET else BANDS[band]
+            for at, band in zip(since, hot["previous_band"].tolist(), strict=True)
+        ],
+        "since": [None if at == UNSET else iso(at) for at in since],
+        "last_seen": last_seen(hot["last_seen"][:, : len(SEEN)]),
+    }
+
+
+def _told(these: _Those) -> dict[str, Iterable[Any]]:
+    """What is in the tails: why the score moved, what a person judged, what is known of the account."""
+    tails = list(map(these.store.tails.glance, these.rows))
+    some = zip(these.rows, tails, changes_of(these.hot), these.ended.tolist(), strict=True)
+    return {
+        "drivers": [
+            [] if over else drivers(these.store, row, tail, change) for row, tail, change, over in some
+        ],
+        "override": map(_override, tails, these.now),
+        "attributes": map(attributes, tails),
+    }
 
 
 def _velocity(store: Store, rows: Int64, now: int, score: Int64, days: int) -> list[float | None]:
     return [None if v is None else v / 100 for v in velocity(store, rows, now, score, days)]
 
 
-def _at_risk(mrr: Int64, score: Int64) -> tuple[list[int | None], list[int | None], list[str | None]]:
+def _at_risk(mrr: Int64, score: Int64) -> dict[str, Iterable[Any]]:
     """MRR, the part of it at risk, and how that was reckoned; in plain numbers, which cannot overflow."""
     known = [None if m == MISSING else m for m in mrr.tolist()]
     at_risk = [
         None if m is None or s == MISSING else m * (MOST - s) // MOST
         for m, s in zip(known, score.tolist(), strict=True)
     ]
-    return known, at_risk, [None if m is None else _BASIS for m in at_risk]
+    basis = [None if m is None else _BASIS for m in at_risk]
+    return {"mrr": known, "mrr_at_risk": at_risk, "mrr_at_risk_basis": basis}
 
 
-def _deadlines(hot: NDArray[Any], now: Sequence[int]) -> tuple[list[str | None], list[float | None]]:
+def _deadlines(these: _Those) -> dict[str, Iterable[Any]]:
     """When to decide and how near that is; nothing without a renewal ahead: of the next one nobody has told yet."""
-    renewal = np.where(hot["flags"] & ENDED != 0, UNSET, hot["renewal"]).tolist()  # UNSET is never ahead
-    deadline = hot["deadline"].tolist()
-    ahead = [at < end for at, end in zip(now, renewal, strict=True)]
-    return (
-        [iso(by) if yes else None for by, yes in zip(deadline, ahead, strict=True)],
-        [_urgency(by - at) if yes else None for by, at, yes in zip(deadline, now, ahead, strict=True)],
-    )
+    renewal = np.where(these.ended, UNSET, these.hot["renewal"]).tolist()  # UNSET is never ahead
+    deadline = these.hot["deadline"].tolist()
+    known = [by if now < end else None for by, now, end in zip(deadline, these.now, renewal, strict=True)]
+    return {
+        "deadline": [None if by is None else iso(by) for by in known],
+        "urgency": [
+            None if by is None else _urgency(by - now) for by, now in zip(known, these.now, strict=True)
+        ],
+    }
 
 
 def _urgency(left: int) -> float:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scoring.evaluate import Evaluation, Scorer
 from scoring.facts import Facts
-from scoring.layout import DIMENSIONS, ENDED, MISSING, SEEN
+from scoring.layout import BANDS, DIMENSIONS, ENDED, HISTORY_DAYS, MISSING, SEEN, TIERS
 from scoring.model import default_model
 from scoring.record import DimensionScore, ScoreRecord, decode_score
 from scoring.recorder import Recorder, _Written
@@ -44,6 +44,8 @@ def test_records_say_what_was_evaluated(seed: int, n: int, which: int, share: fl
     store, recorder, random = scrambled(n, seed), RECORDERS[which], np.random.default_rng(seed)
     store.hot["flags"][:n] |= np.where(random.random(n) < 0.2, ENDED, 0).astype(np.uint16)
     store.hot["last_seen"][:n] = np.where(random.random((n, 8)) < 0.3, UNSET, random.integers(0, END, (n, 8)))
+    store.hot["history"][:n] = random.integers(-1, 10_000, (n, HISTORY_DAYS))
+    store.hot["band"][:n], store.hot["version"][:n] = random.integers(0, 4, n), random.integers(1, 99, n)
     rows = np.arange(n)
     f = Facts(store, rows, END + HOUR)
     e = recorder.scorer.evaluate(f)
@@ -57,7 +59,16 @@ def test_records_say_what_was_evaluated(seed: int, n: int, which: int, share: fl
         seen = dict(zip(SEEN, store.hot["last_seen"][i].tolist(), strict=False))
         assert record.last_seen == {name: iso(ts) for name, ts in seen.items() if ts != UNSET}
         assert record.deadline == expected_deadline(store, i, f.now, ended=ended)
+        told = (record.velocity_7d, record.velocity_28d)
+        assert told == tuple(expected_velocity(store, i, f.today - days, int(e.score[i])) for days in (7, 28))
+        assert record.band == ("ended" if ended else BANDS[store.hot["band"][i]])
+        assert (record.version, record.tier) == (store.hot["version"][i], TIERS[e.tier[i]])
         assert value == msgspec.json.Encoder(order="deterministic").encode(record)
+
+
+def expected_velocity(store: Store, i: int, day: int, score: int) -> float | None:
+    then = int(store.hot["history"][i, day % HISTORY_DAYS])
+    return None if MISSING in (then, score) else (score // 10 - then) / 100
 
 
 def expected_deadline(store: Store, i: int, now: int, *, ended: bool) -> str | None:
