@@ -7,7 +7,7 @@ from typing import Final
 
 SCORING_S: Final = 0.05
 """Time that one flush spends on scores; those it does not get to come first in the next one."""
-_OTHERS_FIRST: Final = 16
+_OTHERS_FIRST: Final = 8
 """On a thread that is busy folding, the pause after scoring is so many times what it took."""
 _MEMORY_S: Final = 1.0
 """Time over which it is told how busy the thread is: a tick alone does not make it so."""

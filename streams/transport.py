@@ -8,7 +8,6 @@ here is guarded by tests/contract/test_overrides.py; Faust and aiokafka are pinn
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -34,8 +33,6 @@ _SLICE: Final = 2_000
 _MIN_FETCH_BYTES: Final = 65_536
 """The broker waits `fetch_wait_ms` for that many, or under light load each event would be its own fetch."""
 _SHORT_S: Final = 0.05
-_SHORT_MS: Final = 10
-"""The same at the broker while the group settles: what is asked for next waits for the answer."""
 _AT_FIRST: Final = 2_000
 """Records of one partition in a fetch while some clock waits for its first record of every source."""
 
@@ -46,8 +43,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that talks to the brokers; what is not `async` here is called from the main thread."""
 
     logger = logging.getLogger("faust.worker")  # or its life cycle is logged as ours
-    _ahead: tuple[Any, asyncio.Task[dict[TP, RecordBlock]]] | None = None
-    """Of recovery: the assignment, and the fetch that unpacks rows while those before them are put back."""
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ANN401 - Faust's signature
         consumer = super()._create_worker_consumer(transport)
@@ -74,24 +69,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if consumer._closed or consumer._fetcher._closed:
             raise kafka_errors.ConsumerStoppedError
         group_errors.hear(consumer._coordinator, self._fail)
-        wiring, fetcher = cast("Transport", self.transport), consumer._fetcher
-        fetcher._fetch_max_wait_ms = _SHORT_MS if wiring.settling else wiring.fetch_wait_ms
-        with fetcher._subscriptions.fetch_context():
-            most = _AT_FIRST if wiring.starting else None
-            blocks = await self._fetched_ahead(fetcher)
-            blocks = blocks or await fetch(fetcher, active_partitions, timeout or 0.0, most)
-            if blocks and wiring.settling:
-                following = fetch(fetcher, active_partitions, _SHORT_S)
-                self._ahead = _assignment(fetcher), asyncio.create_task(following)
-            return blocks
-
-    async def _fetched_ahead(self, fetcher: Any) -> dict[TP, RecordBlock]:  # noqa: ANN401
-        """Nothing if it is of an assignment that is over: whoever owns the partition now reads it again."""
-        if self._ahead is None:
-            return {}
-        (assignment, task), self._ahead = self._ahead, None
-        blocks = await task
-        return blocks if assignment is _assignment(fetcher) else {}
+        with consumer._fetcher._subscriptions.fetch_context():
+            most = _AT_FIRST if cast("Transport", self.transport).starting else None
+            return await fetch(consumer._fetcher, active_partitions, timeout or 0.0, most)
 
     async def _commit(self, offsets: Any) -> bool:  # noqa: ANN401 - positions with metadata, not plain offsets
         consumer = self._ensure_consumer()
@@ -137,8 +117,6 @@ class Consumer(driver.Consumer):
     logger = logging.getLogger("faust.worker")  # or its life cycle is logged as ours
 
     _thread: ConsumerThread
-    _seeking = False
-    """Whether positions are being asked for: the thread does one thing at a time, and shall not wait for records."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -184,13 +162,12 @@ class Consumer(driver.Consumer):
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109
         active = active_partitions or set()
-        wanted = set() if self._seeking else {tp for tp in active if self._is_changelog_tp(tp)}
-        self._wiring.settling = self._settling
+        wanted = {tp for tp in active if self._is_changelog_tp(tp)}
         if not self._settling:
             wanted |= self._wiring.intake.wanted(active)
             self._wiring.starting = self._wiring.intake.starting
         if not wanted:
-            await self.sleep(_SHORT_MS / 1000 if self._seeking else _SHORT_S)
+            await self.sleep(_SHORT_S)
             return {}
         # a fetch that leaves partitions out must not sleep on them when they are wanted (again)
         patient = len(wanted) == len(active) and not self._buffered_partitions and not self._settling
@@ -206,16 +183,7 @@ class Consumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Put every input partition where it is to be read on, then let recovered partitions go live."""
         intake = self._wiring.intake
-        intake.missed = self._seeking = (
-            True  # until this is through: Faust may cancel it and resume nevertheless
-        )
-        try:
-            await self._seek_and_resume(intake)
-        finally:
-            self._seeking = False
-        intake.missed = False
-
-    async def _seek_and_resume(self, intake: Intake) -> None:
+        intake.missed = True  # until this is through: Faust may cancel it and resume nevertheless
         partitions = intake.partitions()
         if partitions:
             committed = await self._thread.committed(partitions)
@@ -226,6 +194,7 @@ class Consumer(driver.Consumer):
             await self.seek_wait(starts)
             with self._refusal_ends_the_worker():
                 await intake.resume(starts, committed)
+        intake.missed = False
 
     @contextlib.contextmanager
     def _refusal_ends_the_worker(self) -> Iterator[None]:
@@ -264,13 +233,7 @@ class Transport(driver.Transport):
         self.flush = flush
         self.fetch_wait_ms = fetch_wait_ms
         self.fail = fail
-        self.starting = self.settling = False
-
-
-def _assignment(fetcher: Any) -> Any:  # noqa: ANN401
-    """What positions belong to: after a rebalance it is another object, be it of the same partitions."""
-    subscription = fetcher._subscriptions.subscription
-    return subscription and subscription.assignment
+        self.starting = False
 
 
 def _message(blocks: list[RecordBlock], generation: int) -> ConsumerMessage:

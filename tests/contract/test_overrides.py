@@ -55,8 +55,6 @@ FINGERPRINTS = {
     "faust.tables.recovery:Recovery.revoke": "be431a7d2474",
     "aiokafka.consumer.fetcher:Fetcher.fetched_records": "e0c2abb93915",
     "aiokafka.consumer.fetcher:Fetcher._proc_fetch_request": "67dcfef648ec",
-    "aiokafka.consumer.fetcher:Fetcher._get_actions_per_node": "6aae828474d2",
-    "aiokafka.consumer.subscription_state:Subscription._assign": "d6b8163287ad",
     "aiokafka.consumer.fetcher:FetchResult.check_assignment": "9da78560d6bd",
     "aiokafka.consumer.fetcher:FetchResult.getall": "dab3256df06c",
     "aiokafka.consumer.fetcher:PartitionRecords._unpack_records": "199c30888a42",
