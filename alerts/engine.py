@@ -191,8 +191,6 @@ class AlertEngine:
         return bits
 
     def _levels_again(self, row: int, tail: Tail, now: int) -> Iterator[tuple[int, LevelRule, Level]]:
-        if not tail.levels:
-            return
         for rule in self.levels:
             state = tail.levels.get(rule.name)
             if state is not None:

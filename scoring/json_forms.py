@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Raw
@@ -19,7 +19,8 @@ from scoring.layout import DIMENSIONS, SEEN, D
 from scoring.model import Model
 from scoring.times import UNSET, Int64, iso_column
 
-NOTHING: Final = Raw(b"{}")
+Part = Raw | dict[str, Any]
+"""JSON of an object, or an empty one, which a record leaves out."""
 MOST: Final = 100_000
 """Thousandths of a point that a score has at most."""
 _MOST_FORMS: Final = 4096
@@ -55,7 +56,7 @@ class DimensionForms:
         ]
         self._form = lru_cache(_MOST_FORMS)(self._make)
 
-    def of(self, e: Evaluation, at: Int64) -> list[Raw]:
+    def of(self, e: Evaluation, at: Int64) -> list[Part]:
         """Those of the accounts `at` of an evaluation."""
         numbers = np.concatenate([e.sub, e.contribution, e.values])[:, at].T
         shape = np.packbits(numbers >= 0, axis=1)
@@ -64,7 +65,7 @@ class DimensionForms:
         texts, shapes = self._texts(numbers), keys.tobytes()
         n, length = numbers.shape[1], keys.shape[1]
         return [
-            NOTHING if form is None else form.of(texts[j * n : j * n + n])
+            {} if form is None else form.of(texts[j * n : j * n + n])
             for j in range(len(at))
             for form in [self._form(shapes[j * length : j * length + length])]
         ]
@@ -91,13 +92,11 @@ class DimensionForms:
         return _Form(parts, before[:-1] + "}") if parts else None
 
 
-def last_seen(times: Int64) -> list[Raw]:
+def last_seen(times: Int64) -> list[Part]:
     """`ScoreRecord.last_seen`, by the times of the types SEEN, an account a row."""
     known = np.packbits(times != UNSET, axis=1, bitorder="little")[:, 0].tolist()
     texts, n = iso_column(times.ravel()), times.shape[1]
-    return [
-        _seen_form(bits).of(texts[j * n : j * n + n]) if bits else NOTHING for j, bits in enumerate(known)
-    ]
+    return [_seen_form(bits).of(texts[j * n : j * n + n]) if bits else {} for j, bits in enumerate(known)]
 
 
 @lru_cache(_MOST_FORMS)

@@ -1,4 +1,7 @@
-"""Score records as they are written to `scores`: of many accounts at once, column by column."""
+"""Score records as they are written to `scores`: of many accounts at once, column by column.
+
+They are `ScoreRecord`s in which dimensions and times last seen are JSON already, which the encoder copies.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,15 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from scoring.bands import ceiling_facts, ceilings, velocity
-from scoring.drivers import Driver, changes_of, drivers
+from scoring.drivers import changes_of, drivers
 from scoring.evaluate import Evaluation, Scorer
 from scoring.facts import Facts
-from scoring.json_forms import MOST, NOTHING, DimensionForms, last_seen
+from scoring.json_forms import MOST, DimensionForms, last_seen
 from scoring.layout import BANDS, ENDED, MISSING, SEEN, TIERS, take_rows
-from scoring.record import OverrideRecord, attributes
+from scoring.record import OverrideRecord, ScoreRecord, attributes
 from scoring.row import Pair
 from scoring.state import Store
 from scoring.tail import Tail
@@ -28,36 +30,7 @@ _SHOWN: Final = (*BANDS, "ended")
 _BASIS: Final = "uncalibrated: mrr * (1 - score / 100)"
 
 
-class _Written(Struct, frozen=True, omit_defaults=True, gc=False):
-    """The fields of a ScoreRecord, in its order; what is `Raw` is JSON already."""
-
-    account_id: str
-    as_of: str
-    score: float | None
-    band: str
-    model: str
-    version: int
-    coverage: float
-    tier: str
-    previous_band: str | None = None
-    since: str | None = None
-    ceilings: list[str] = []
-    velocity_7d: float | None = None
-    velocity_28d: float | None = None
-    dimensions: Raw = NOTHING
-    drivers: list[Driver] = []
-    ended: bool = False
-    mrr: int | None = None
-    mrr_at_risk: int | None = None
-    mrr_at_risk_basis: str | None = None
-    deadline: str | None = None
-    urgency: float | None = None
-    override: OverrideRecord | None = None
-    attributes: dict[str, Any] = {}
-    last_seen: Raw = NOTHING
-
-
-_FIELDS: Final = _Written.__struct_fields__
+_FIELDS: Final = ScoreRecord.__struct_fields__
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -97,12 +70,12 @@ class Recorder:
             "velocity_7d": _velocity(store, rows[at], f.today * DAY, e.score[at], 7),
             "velocity_28d": _velocity(store, rows[at], f.today * DAY, e.score[at], 28),
             "dimensions": [
-                NOTHING if over else told
+                {} if over else told
                 for told, over in zip(self._dimensions.of(e, at), ended.tolist(), strict=True)
             ],
         }
         columns |= _standing(these) | _at_risk(f.mrr[at], score) | _deadlines(these) | _told(these)
-        values = map(_encode, map(_Written, *map(columns.__getitem__, _FIELDS)))
+        values = map(_encode, map(ScoreRecord, *map(columns.__getitem__, _FIELDS)))
         return list(zip([store.keys[row] for row in these.rows], values, strict=True))
 
     def _ceilings(self, these: _Those, f: Facts, at: Int64) -> list[list[str]]:

@@ -11,8 +11,8 @@ from scoring.evaluate import Evaluation, Scorer
 from scoring.facts import Facts
 from scoring.layout import BANDS, DIMENSIONS, ENDED, HISTORY_DAYS, MISSING, SEEN, TIERS
 from scoring.model import default_model
-from scoring.record import DimensionScore, ScoreRecord, decode_score
-from scoring.recorder import Recorder, _Written
+from scoring.record import DimensionScore, decode_score
+from scoring.recorder import Recorder
 from scoring.state import Store
 from scoring.times import DAY, HOUR, UNSET, iso, iso_column
 from tests.property.scrambled import scrambled
@@ -74,11 +74,6 @@ def expected_velocity(store: Store, i: int, day: int, score: int) -> float | Non
 def expected_deadline(store: Store, i: int, now: int, *, ended: bool) -> str | None:
     renewal = int(store.hot["renewal"][i])
     return None if ended or now >= renewal else iso(int(store.hot["deadline"][i]))
-
-
-def test_fields_are_those_of_the_public_record() -> None:
-    """What is written has the fields of a ScoreRecord, in its order."""
-    assert _Written.__struct_fields__ == ScoreRecord.__struct_fields__
 
 
 @given(some=st.lists(times, min_size=1, max_size=20))
