@@ -36,6 +36,8 @@ TOUCHED: Final = 4
 """Mark: an event was applied since the last tick."""
 LOOK: Final = 8
 """Mark: whether its score has to be published was not looked at since it was last evaluated or touched."""
+AWAITS: Final = 16
+"""Mark: a tick is under way that has to evaluate it."""
 KEPT: Final = SCORE | TOUCHED | LOOK
 """Marks that travel with the row: work that was still to do when it was written."""
 

@@ -22,6 +22,7 @@ from scoring.events import SOURCES
 from streams.clock import Clock, wall_ms
 from streams.fence import FencedWriter, compress_fast
 from streams.fetch import RecordBlock
+from streams.fetch_wait import FetchWait
 from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush, Outputs
 from streams.intake import Intake
@@ -114,7 +115,7 @@ class Worker:
             make=make, writer=self.writer, fail=self.fail,
         )  # fmt: skip
         self.app.tables.add(self.table)
-        ends = FetchedEnds(clock)
+        ends = FetchedEnds(clock, FetchWait(kafka.fetch_wait_ms, settings.engine))
         self.intake = Intake(
             self.table, inputs, settings.engine, clock=clock, stale_ms=max(1000, 4 * kafka.fetch_wait_ms),
             fetched_end=ends.get, dead=scoring.totals.dead.total, fail=self.fail,

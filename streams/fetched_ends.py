@@ -3,9 +3,11 @@
 aiokafka dates a fetch answer by when it is processed. An answer that lay in the socket while the process was frozen
 looks fresh then, although it was given before everything that arrived meanwhile. What counts is when it was asked for.
 """
+# ruff: noqa: SLF001 - aiokafka has one wait for all fetches
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
@@ -13,6 +15,10 @@ from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 
 from streams.clock import Clock
+
+
+class LogBehindError(Exception):
+    """An input ends before the position that was read or committed: it was created anew."""
 
 
 class FetchedEnd(NamedTuple):
@@ -27,8 +33,10 @@ class FetchedEnd(NamedTuple):
 class FetchedEnds:
     """The newest answer for each partition; written by the consumer's thread, read by the main one."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, wait_ms: Callable[[int], int]) -> None:
+        """`wait_ms` tells how long a fetch that is asked for at a time (ms UTC) may wait at the broker."""
         self._clock = clock
+        self._wait_ms = wait_ms
         self._ends: dict[TP, FetchedEnd] = {}
 
     def get(self, tp: TP) -> FetchedEnd | None:
@@ -36,11 +44,13 @@ class FetchedEnds:
         return self._ends.get(tp)
 
     def listen(self, client: AIOKafkaClient) -> None:
-        """Note what passes through a client from now on."""
+        """Note what passes through a client from now on, and let no fetch wait for longer than it may."""
         send = client.send
 
         async def noting(node_id: int, request: Any, **options: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
             asked_ms = self._clock()
+            if isinstance(request, FetchRequest):
+                request._max_wait_ms = min(request._max_wait_ms, self._wait_ms(asked_ms))
             answer = await send(node_id, request, **options)
             if isinstance(request, FetchRequest):
                 self._note(answer, asked_ms)

@@ -95,6 +95,12 @@ class Folding:
             if store.news:
                 self.tell(self._context.alerts.new_facts(store, self.last))
 
+    def waiting(self, upcoming: int) -> Int64:
+        """The rows of the events that `release` would fold."""
+        return np.array(
+            [row for tick, held in self.held.items() if tick <= upcoming for row, _ in held], np.int64
+        )
+
     def release(self, upcoming: int) -> None:
         """Fold held events whose tick has come, in (tick, source, offset) order.
 

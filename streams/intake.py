@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
+from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from scoring.events import SOURCES
@@ -20,13 +21,15 @@ from streams.brake import BrakeWatch
 from streams.clock import Clock
 from streams.durations import Durations
 from streams.fetch import RecordBlock, by_partition
-from streams.fetched_ends import FetchedEnd
+from streams.fetched_ends import FetchedEnd, LogBehindError
 from streams.settings import Engine
 from streams.table import Fail, Partition, StateTable
 from streams.turns import Turn, Turns
 
 _PATIENCE_S: Final = 0.02
 _ALONE_S: Final = 0.25
+_MUCH: Final = 1_000
+"""With so many events to fold a partition goes on alone for a while: they leave the cache."""
 _FOLD_AFTER: Final = 1000
 _BACKLOG: Final = 20
 """Without a commit at most this many times `max_queued` records are fed: an outage shall not fill memory."""
@@ -38,17 +41,6 @@ _MOST_ROWS: Final = 100_000
 """With more rows to write nothing is fetched: what SIGTERM leaves to the last commit has to fit into five seconds."""
 
 log = structlog.get_logger(__name__)
-
-
-class Committed(Protocol):
-    """aiokafka's OffsetAndMetadata."""
-
-    offset: int
-    metadata: str
-
-
-class LogBehindError(Exception):
-    """An input ends before the position that was read or committed: it was created anew."""
 
 
 class Intake:
@@ -91,7 +83,7 @@ class Intake:
         """Set when a block is missing; the consumer seeks back and resets it."""
         self.closed = False
         self._alone = asyncio.Lock()
-        """Partitions catch up and tick one after the other: what follows a tick need not wait for all of them."""
+        """Partitions catch up one after the other, and tick in turns."""
         self.work = Turns()
         """Whose turn it is to work on partitions."""
         self.news = asyncio.Event()
@@ -137,7 +129,7 @@ class Intake:
     # -- where to read on
 
     def start_positions(
-        self, committed: Mapping[TP, Committed], earliest: Mapping[TP, int], ends: Mapping[TP, int]
+        self, committed: Mapping[TP, OffsetAndMetadata], earliest: Mapping[TP, int], ends: Mapping[TP, int]
     ) -> dict[TP, int]:
         """Where to seek: live partitions read on after what was fed, fresh ones after what was committed.
 
@@ -158,7 +150,7 @@ class Intake:
             starts[tp] = max(first, start or 0)
         return starts
 
-    def _known(self, tp: TP, committed: Mapping[TP, Committed]) -> tuple[int | None, int]:
+    def _known(self, tp: TP, committed: Mapping[TP, OffsetAndMetadata]) -> tuple[int | None, int]:
         """Where to read on, None for the beginning; and how far the partition was read at any time."""
         position = committed[tp].offset if tp in committed else None
         if self._live(tp.partition):
@@ -167,7 +159,7 @@ class Intake:
         # the broker forgets what was committed when a topic is deleted, the rows do not
         return position, max(position or 0, state.seen(self._sources[tp.topic]) + 1 if state else 0)
 
-    async def resume(self, starts: Mapping[TP, int], committed: Mapping[TP, Committed]) -> None:
+    async def resume(self, starts: Mapping[TP, int], committed: Mapping[TP, OffsetAndMetadata]) -> None:
         """The consumer stands at `starts`: recovered partitions go live, live ones read on.
 
         One after the other: what fires is composed again at a takeover, which takes a while where it is much.
@@ -216,21 +208,20 @@ class Intake:
 
     async def _let_fold(self, number: int, turn: Turn) -> None:
         """Who catches up with much is fed no more meanwhile: what waits decoded takes memory, and leaves the cache."""
-        while (running := self._advancing.get(number)) and (state := self._live(number)) and not self.closed:
-            if sum(map(state.queued, range(len(self._inputs)))) < _MOST_UNFOLDED:
-                return
+        while (running := self._advancing.get(number)) and self._waiting(number) >= _MOST_UNFOLDED:
             await turn.aside(asyncio.wait([running], timeout=_PATIENCE_S))
 
     async def _fold(self, number: int, turn: Turn) -> None:
         """Fold what was fed, so that feeding does not outrun it; without waiting for a long catching up."""
-        running = self._advancing.get(number)
+        running, state = self._advancing.get(number), self._live(number)
+        if running is not None and state is not None and self._folds_meanwhile(state):
+            return
         if running is not None or self._hurried:
             running = running or self.advance(number)
             if running is not None and not self._hurried:
                 await turn.aside(asyncio.wait([running], timeout=_PATIENCE_S))
                 self._hurried = not running.done()
             return
-        state = self._live(number)
         if state is None or self.closed:
             return
         self._advancing[number], steps, done = None, self._steps(number, state), False
@@ -241,6 +232,15 @@ class Intake:
             if not done:  # also if feeding was cancelled: a tick that began must end
                 self._start(number, steps)
         self._hurried = not done
+
+    def _folds_meanwhile(self, state: Partition) -> bool:
+        with self._fatal():
+            return not self.closed and state.fold_meanwhile()
+
+    def _waiting(self, number: int) -> int:
+        """Events of a live partition that wait to be folded."""
+        state = None if self.closed else self._live(number)
+        return sum(map(state.queued, range(len(self._inputs)))) if state else 0
 
     def _live(self, number: int) -> Partition | None:
         return None if number in self._table.fresh else self._table.states.get(number)
@@ -325,8 +325,9 @@ class Intake:
         try:
             done = False
             while not done:
-                async with self._alone, Turn(self.work) as turn:
-                    done = await turn.walk(steps, _ALONE_S)
+                behind = self._waiting(number) > _MUCH  # or else its tick is what can wait: others go first
+                async with self._alone, Turn(self.work, patient=not behind) as turn:
+                    done = await turn.walk(steps, _ALONE_S if behind else _PATIENCE_S)
         finally:
             del self._advancing[number]
 

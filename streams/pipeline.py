@@ -6,20 +6,20 @@ may see, folds it, and runs the tick once no source can add to it. The caller sa
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from itertools import product
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts.model import encode_alert
 from scoring.events import SOURCES
-from scoring.fold.apply import forget
 from scoring.layout import BANDS, ENDED, TIERS
 from scoring.row import encode_rows, restore_rows
-from scoring.state import LOOK, ROW, TOUCHED, Store
-from scoring.times import DAY, HOUR, UNSET, Int64
+from scoring.state import AWAITS, LOOK, ROW, TOUCHED, Store
+from scoring.times import DAY, HOUR, UNSET
 from streams import clock_metadata
 from streams.codec import Admission, Record, decode_chunk
 from streams.dead_letters import DeadLetter, encode, record_key
@@ -28,12 +28,15 @@ from streams.own_records import CLOCK_KEY
 from streams.partition_context import Context
 from streams.publication import publish
 from streams.source_queue import SourceQueue, ceil_tick
-from streams.ticking import last_full_hour, run_tick, score_events, slices, stand_at, tick_lines, unscored
+from streams.ticker import Ticker
+from streams.ticking import last_full_hour, stand_at
 
 _SCORES = _ROWS = 256
 """Records that are encoded at once: so many hold the event loop for some milliseconds."""
 _USAGE, _OTHERS, _COLD = 2048, 1024, 256
 """Events folded at once: usage goes column by column, others one by one, and of many accounts few tails are decoded."""
+_FEW: Final = 512
+"""Events that may be folded while a tick is under way, all at once: who is behind ends the tick first."""
 
 
 class Partition:
@@ -55,9 +58,10 @@ class Partition:
         self._queues = [SourceQueue(context.tick, context.grace, context.roomy) for _ in SOURCES]
         self._admission = Admission(context.belongs(number), self.store)
         self._folding = Folding(self.store, context)
-        self._due: list[tuple[int, int]] = []
+        self._ticker = Ticker(self.store, context, self._folding)
         self._dead: list[tuple[bytes | None, bytes]] = []
-        self._ticking = False
+        self._under_way = UNSET
+        """The tick that runs."""
         self._look_from = 0
 
     # -- recovery -------------------------------------------------------------------------------------------------
@@ -87,9 +91,7 @@ class Partition:
         store = self.store
         stand_at(store, self.context.scorer, max(self._told_hour, self._last_hour))
         self._folding.index_held()
-        due = store.hot["due"][: store.n]
-        self._due = [(int(due[row]), row) for row in np.flatnonzero(due != UNSET).tolist()]
-        heapq.heapify(self._due)
+        self._ticker.index_due()
         if store.n:
             self.as_of = int(store.hot["tick"][: store.n].max())
             self._folding.tell(self.context.alerts.takeover(store, max(self.clock_ms, self.as_of)))
@@ -193,56 +195,51 @@ class Partition:
     def _relevant(self, tick: int) -> bool:
         if not self.store.n:
             return False
-        if tick % HOUR == 0 or tick in self._folding.held or (self._due and self._due[0][0] <= tick):
+        if tick % HOUR == 0 or tick in self._folding.held or self._ticker.next_due <= tick:
             return True
         return bool((self.store.mark[: self.store.n] & TOUCHED).any())
 
     def _skip(self, last: int) -> None:
         """Pass the ticks that would evaluate nobody, up to `last`, which no source can add to any more."""
+        touched = np.flatnonzero(self.store.mark[: self.store.n] & TOUCHED)
+        if (
+            self.store.hot["passed"][touched] <= self.clock_ms
+        ).any():  # folded while the last tick was under way
+            return
         ahead = [queue.head for queue in self._queues if queue.head is not None]
         ahead += list(self._folding.held)
-        if self._due:
-            ahead.append(ceil_tick(self._due[0][0], self.context.tick))
+        ahead.append(ceil_tick(self._ticker.next_due, self.context.tick))
         if self.store.n:
             hour = max(HOUR, self.context.tick)
             ahead.append((self.clock_ms // hour + 1) * hour)
         self.clock_ms = max(self.clock_ms, min([last, *(tick - self.context.tick for tick in ahead)]))
 
     def _run(self, tick: int) -> Iterator[None]:
-        """Terms, then everybody (at full hours) or those touched and due: score, band, alerts, history."""
-        self._ticking = True
-        self.as_of = tick
+        self.as_of = self._under_way = tick
         self.context.totals.ticks += 1
-        store = self.store
-        while self._due and self._due[0][0] <= tick:
-            _, row = heapq.heappop(self._due)
-            if UNSET < store.hot["due"][row] <= tick:
-                store.mark[row] |= TOUCHED
-        forget(store)
-        self._folding.turn_terms(tick)
-        mark, hot = store.mark[: store.n], store.hot[: store.n]
-        live = (hot["first_ts"] != UNSET) & (hot["flags"] & ENDED == 0) & (hot["passed"] < tick)
-        rows = np.flatnonzero(live if tick % HOUR == 0 else live & (mark & TOUCHED != 0))
-        for some in slices(unscored(store, rows)):
-            score_events(store, some, self.context.scorer)
+        for _ in self._ticker.run(tick, self._live(tick)):
             yield
-        for some in slices(rows):
-            self._evaluate(some, tick)
-            store.shrink()
-            yield
-        gone = (store.mark[: store.n] & TOUCHED != 0) & (store.hot["flags"][: store.n] & ENDED != 0)
-        store.mark[: store.n][gone] &= ~np.uint8(TOUCHED)
-        self._ticking = False
+            self.fold_meanwhile()
+        self._under_way = UNSET
 
-    def _evaluate(self, rows: Int64, tick: int) -> None:
-        store, context = self.store, self.context
-        alerts, f, e = run_tick(store, rows, context.scorer, context.alerts, tick, self._live(tick))
-        self._folding.tell(alerts)
-        if context.tick_log is not None:
-            context.tick_log(tick_lines(store, rows, f, e, context.model_hash))
-        pending = rows[store.hot["due"][rows] != UNSET]
-        for row, due in zip(pending.tolist(), store.hot["due"][pending].tolist(), strict=True):
-            heapq.heappush(self._due, (due, row))
+    def fold_meanwhile(self) -> bool:
+        """Fold what follows a tick under way, if it is little: whom it concerns is evaluated before the others.
+
+        Returns whether that was done, be it that nothing follows yet.
+        """
+        tick, upcoming = self._under_way, self._under_way + self.context.tick
+        few = sum(queue.queued for queue in self._queues) <= _FEW
+        if tick == UNSET or upcoming // DAY != self.store.today or not few:
+            return False
+        chunks = [(source, chunk) for source, q in enumerate(self._queues) for chunk in q.all_of(upcoming)]
+        rows = np.concatenate([self._folding.waiting(upcoming), *(chunk.rows for _, chunk in chunks)])
+        if len(rows):
+            self._ticker.evaluate(np.unique(rows))
+            self._folding.last = tick
+            self._folding.release(upcoming)
+            for source, chunk in chunks:
+                self._folding.accept(source, chunk, upcoming)
+        return True
 
     def _live(self, tick: int) -> dict[str, bool]:
         """Which feeds speak: the quiet of an account means something only then."""
@@ -279,9 +276,12 @@ class Partition:
     @property
     def scores_pending(self) -> bool:
         """Whether some score has to be looked at for publication."""
-        return (
-            not self._ticking and self.as_of != UNSET and bool((self.store.mark[: self.store.n] & LOOK).any())
-        )
+        return self.as_of != UNSET and bool(self._looked_for(self.store.mark[: self.store.n]).any())
+
+    @staticmethod
+    def _looked_for(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Not of whom a tick under way is still to evaluate."""
+        return np.asarray(marks & (LOOK | AWAITS) == LOOK)
 
     def positions(self) -> dict[int, tuple[int, str]]:
         """Source to (offset to commit, metadata to commit with it), for sources of which something was taken."""
@@ -301,13 +301,12 @@ class Partition:
         """
         if not self.scores_pending:
             return
-        rows = np.flatnonzero(self.store.mark[: self.store.n] & LOOK)
+        rows = np.flatnonzero(self._looked_for(self.store.mark[: self.store.n]))
         rows = np.roll(rows, -int(np.searchsorted(rows, self._look_from)))
         for start in range(0, len(rows), _SCORES):
-            if self._ticking:  # the rest is looked at after the tick
-                return
             some = rows[start : start + _SCORES]
             self._look_from = int(some[-1]) + 1
+            some = some[self._looked_for(self.store.mark[some])]  # a tick may have begun since the last block
             records = publish(self.store, np.sort(some), self.context.recorder, self.as_of)
             self.context.totals.published += len(records)
             yield records

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -149,6 +149,11 @@ class SourceQueue:
         self.next_offset = chunk.end
         self._hear(chunk)
         return chunk
+
+    def all_of(self, upcoming: int) -> Iterator[Chunk]:
+        """The same until nothing is left to take."""
+        while (chunk := self.take(upcoming)) is not None:
+            yield chunk
 
     def _due(self, chunk: Chunk, upcoming: int) -> int:
         """How many events of the first chunk to take."""

@@ -63,6 +63,9 @@ class Partition(Protocol):
     def advance(self, now_ms: int, idle: Set[int]) -> Iterator[None]:
         """Fold and tick what may be; yields between slices of less than 10 ms."""
 
+    def fold_meanwhile(self) -> bool:
+        """Fold what follows a tick that `advance` is at; whether that was done, or else is up to `advance`."""
+
     @property
     def held_back(self) -> bool:
         """Whether it cannot go on before the next commit."""

@@ -22,7 +22,7 @@ from streams import logs, topics
 from streams.app import Worker, create_worker
 from streams.clock_metadata import MetadataError
 from streams.deadline import Deadline, hear
-from streams.intake import LogBehindError
+from streams.fetched_ends import LogBehindError
 from streams.probes import ProbeServer
 from streams.settings import Settings
 from streams.static_member import InstanceTakenError

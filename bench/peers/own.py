@@ -171,6 +171,9 @@ class ToyPartition:
         """Whether rows changed."""
         return bool(self._dirty.any())
 
+    def fold_meanwhile(self) -> bool:
+        return False
+
     def positions(self) -> dict[int, tuple[int, str]]:
         """Next offset of each source."""
         return {source: (offset, "") for source, offset in self._taken.items()}

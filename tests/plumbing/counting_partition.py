@@ -151,6 +151,9 @@ class CountingPartition:
     def scores_pending(self) -> bool:
         return bool(self.unpublished)
 
+    def fold_meanwhile(self) -> bool:
+        return False
+
     def positions(self) -> dict[int, tuple[int, str]]:
         return {source: (offset, f"m{offset}") for source, offset in self.taken.items()}
 

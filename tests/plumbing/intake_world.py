@@ -32,6 +32,10 @@ class Kept:
         self.walks = 0
         """Who are at it."""
         self.most_walks = 0
+        self.ticks = False
+        """Whether what it does is a tick."""
+        self.between = 0
+        """How often it folded between two slices of it."""
 
     def advance(self, now_ms, idle):
         self.walks += 1
@@ -41,6 +45,10 @@ class Kept:
             self.behind -= 0.01
             yield
         self.walks, self.waiting = self.walks - 1, 0
+
+    def fold_meanwhile(self):
+        self.between += self.ticks
+        return self.ticks
 
     def feed(self, source, records):
         self.offsets += [record.offset for record in records]

@@ -9,8 +9,7 @@ from faust.types import TP
 
 from streams.brake import TooManyDeadLettersError
 from streams.clock import wall_ms
-from streams.fetched_ends import FetchedEnd, FetchedEnds
-from streams.intake import LogBehindError
+from streams.fetched_ends import FetchedEnd, FetchedEnds, LogBehindError
 from tests.plumbing.intake_world import INPUTS, TICKETS, USAGE, Kept, Setup, block
 
 
@@ -78,10 +77,10 @@ async def test_feeding_does_not_wait_for_a_long_catching_up(setup):
 
 
 async def test_partitions_catch_up_one_after_the_other(setup):
-    """The events behind the first tick need not wait for the last one; meanwhile the intake says that it is catching up."""
+    """What is folded together is still in the cache; meanwhile the intake says that it is catching up."""
     setup.table.states[1] = Kept()
     for state in setup.table.states.values():
-        state.behind = 0.1
+        state.behind, state.waiting = 0.1, 6_000
     setup.intake.advance_all()
     assert setup.intake.catching_up
     await setup.intake.advance(0)
@@ -91,6 +90,31 @@ async def test_partitions_catch_up_one_after_the_other(setup):
         await setup.intake.advance(1)
     assert setup.table.states[1].behind <= 0
     assert not setup.intake.catching_up
+
+
+async def test_partitions_tick_in_turns(setup):
+    """With little to fold nobody waits for the end of another partition's tick before its own begins."""
+    other = setup.table.states[1] = Kept()
+    for state in setup.table.states.values():
+        state.behind = 0.2
+    setup.intake.advance_all()
+    await setup.intake.advance(0)
+    assert other.behind < 0.1
+    async with asyncio.timeout(5):
+        await setup.intake.advance(1)
+
+
+async def test_what_follows_a_tick_does_not_wait_for_it(setup):
+    """Who feeds a partition that ticks lets it fold meanwhile, and goes on."""
+    setup.kept.behind = 0.2
+    setup.intake.advance_all()
+    await asyncio.sleep(0)
+    setup.kept.ticks = True
+    await setup.intake.take([block(10, 20)])
+    assert setup.kept.between == 1
+    assert setup.kept.behind > 0.1
+    async with asyncio.timeout(5):
+        await setup.intake.advance(0)
 
 
 async def test_what_began_goes_on_when_feeding_is_cancelled(setup):
@@ -221,11 +245,15 @@ class Client:
 FETCH = FetchRequest(-1, 50, 1, 1 << 20, 0, {})
 
 
+def forever(now: int) -> int:
+    return 1000
+
+
 async def test_answer_from_before_a_freeze_is_no_sign_of_quiet(setup):
     """An answer that was given before the process was frozen says nothing about the time of the freeze; the next one does."""
     now = [wall_ms()]
     setup.intake._clock = lambda: now[0]
-    ends, client = FetchedEnds(lambda: now[0]), Client()
+    ends, client = FetchedEnds(lambda: now[0], forever), Client()
     setup.intake._fetched_end = ends.get
     setup.intake._touched = dict.fromkeys(setup.intake._touched, 0.0)
     ends.listen(client)
@@ -248,7 +276,7 @@ async def test_answer_from_before_a_freeze_is_no_sign_of_quiet(setup):
 
 async def test_end_is_that_of_what_may_be_read():
     """Records of open transactions lie beyond the end, and an answer with an error tells none."""
-    ends, client = FetchedEnds(lambda: 5), Client()
+    ends, client = FetchedEnds(lambda: 5, forever), Client()
     ends.listen(client)
     client.answer(10, stable=7)
     await client.send(0, FETCH)

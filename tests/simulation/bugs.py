@@ -13,6 +13,7 @@ from streams.flush import Flush
 from streams.folding import Folding
 from streams.pipeline import Partition
 from streams.source_queue import Chunk
+from streams.ticker import Ticker
 
 
 class CommitsBeforeAcknowledgement(Flush):
@@ -77,4 +78,17 @@ def clock_of_the_newest_row() -> Iterator[None]:
         self.clock_ms = max(self.clock_ms, self.as_of)
 
     with patch.object(Partition, "takeover", without):
+        yield
+
+
+@contextmanager
+def folds_before_the_tick() -> Iterator[None]:
+    """What follows a tick under way is folded into accounts that it has not evaluated yet."""
+    fold_meanwhile = Partition.fold_meanwhile
+
+    def without(self: Partition) -> bool:
+        with patch.object(Ticker, "evaluate", lambda self, rows: None):
+            return fold_meanwhile(self)
+
+    with patch.object(Partition, "fold_meanwhile", without):
         yield

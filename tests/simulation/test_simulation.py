@@ -19,6 +19,7 @@ SEEDS = int(os.environ.get("ACCOUNTPULSE_TEST_SIMULATIONS", "120"))
 BLOCK = 20
 FAULTS = (
     "crash in a flush", "taken over", "refused write", "broken write", "replayed", "commit and publication at a time",
+    "fed under a tick",
 )  # fmt: skip
 
 
@@ -27,6 +28,7 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flush gives way when the scheduler says so, not when 5 ms are over."""
     monkeypatch.setattr("streams.flush.Turn", Share)
     monkeypatch.setattr("streams.pipeline._SCORES", 1)  # or all accounts would be one block
+    monkeypatch.setattr("streams.ticking._SLICE", 1)  # and one slice
 
 
 @pytest.mark.timeout(600)
@@ -63,6 +65,7 @@ PLANTED: dict[str, Plant] = {
     "scores are published while others are": (nullcontext, {"flush": bugs.PublishesAtAnyTime}),
     "no epoch fence": (nullcontext, {"fenced": False}),
     "no offset fence": (bugs.no_offset_fence, {}),
+    "who follows a tick is folded before it was evaluated": (bugs.folds_before_the_tick, {}),
     "the clock goes on from the newest row": (bugs.clock_of_the_newest_row, {}),
 }
 

@@ -118,12 +118,13 @@ class Worker:
         return all(at >= len(feed) for at, feed in zip(self.at, self.world.feeds, strict=True))
 
     def feed(self) -> None:
-        """Some records of some source."""
+        """Some records of some source, also while a tick is under way."""
         waiting = [s for s, feed in enumerate(self.world.feeds) if self.at[s] < len(feed)]
-        if waiting and not self._advance_some(1_000_000):
+        if waiting:
             source, n = self.world.random.choice(waiting), self.world.random.choice((1, 2, 5, 40))
             self.partition.feed(source, self.world.feeds[source][self.at[source] : self.at[source] + n])
             self.at[source] += n
+            self.world.seen["fed under a tick"] += self.partition.fold_meanwhile()
 
     def advance(self) -> None:
         """A few slices of folding and ticking; the wall clock may stand anywhere."""

@@ -233,3 +233,39 @@ def test_scores_in_turn():
         assert len(block) < len(names)
         seen |= {key.decode() for key, _ in block}
     assert seen == set(names)
+
+
+@pytest.fixture
+def under_way(monkeypatch) -> Partition:
+    """Of three accounts that a tick concerns it has evaluated the first."""
+    monkeypatch.setattr("streams.ticking._SLICE", 1)
+    partition = minutes()
+    feed(partition, [event("usage", START + 1_000, who, quantity=5) for who in ("a", "b", "c")])
+    steps = partition.advance(START + MINUTE + GRACE + 1, ALL_IDLE)
+    while partition.context.totals.ticks == 0 or partition.store.hot["tick"][0] == UNSET:
+        next(steps)
+    partition.steps = steps  # type: ignore[attr-defined]  # or it would be closed
+    return partition
+
+
+def test_who_follows_a_tick_under_way_is_evaluated_first(under_way):
+    """An event of after the tick is folded at once; the tick has reached its account by then, and the others come later."""
+    under_way.feed(0, [record(3, event("usage", START + MINUTE + 1, "c", quantity=100))])
+    assert under_way.fold_meanwhile()
+    assert used(under_way) == 115
+    assert under_way.store.hot["tick"][:3].tolist() == [START + MINUTE, UNSET, START + MINUTE]
+    assert {key for block in under_way.score_blocks() for key, _ in block} == {b"a", b"c"}
+    list(under_way.steps)
+    assert under_way.store.hot["tick"][:3].tolist() == [START + MINUTE] * 3
+    assert {key for block in under_way.score_blocks() for key, _ in block} == {b"b"}
+    settle(under_way, START + HOUR - 1)
+    assert under_way.store.hot["tick"][:3].tolist() == [START + MINUTE, START + MINUTE, START + 2 * MINUTE]
+
+
+def test_who_is_behind_ends_the_tick_first(under_way):
+    """With many events waiting, as in a backlog, nothing comes between the slices of a tick."""
+    under_way.feed(
+        0, [record(3 + n, event("usage", START + MINUTE + n, "c", quantity=1)) for n in range(600)]
+    )
+    assert not under_way.fold_meanwhile()
+    assert used(under_way) == 15
