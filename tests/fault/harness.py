@@ -189,9 +189,9 @@ class FaultRun(WorkerGroup):
             now = time.monotonic()
             for number in since:
                 left = sum(end for (_, partition), end in self.ends.items() if partition == number)
-                if totals[number] == done[number] < left:
+                if done[number] < left:  # up to when it was seen: a broker that is away answers nobody
                     self.gap = max(self.gap, now - since[number])
-                else:
+                if totals[number] != done[number] or totals[number] >= left:
                     since[number] = now
             done = totals
 
