@@ -239,9 +239,13 @@ def test_scores_in_turn():
 def under_way(monkeypatch) -> Partition:
     """Of three accounts that a tick concerns it has evaluated the first."""
     monkeypatch.setattr("streams.ticking._SLICE", 1)
+    return in_the_middle_of(START + MINUTE)
+
+
+def in_the_middle_of(tick: int) -> Partition:
     partition = minutes()
-    feed(partition, [event("usage", START + 1_000, who, quantity=5) for who in ("a", "b", "c")])
-    steps = partition.advance(START + MINUTE + GRACE + 1, ALL_IDLE)
+    feed(partition, [event("usage", tick - MINUTE + 1_000, who, quantity=5) for who in ("a", "b", "c")])
+    steps = partition.advance(tick + GRACE + 1, ALL_IDLE)
     while partition.context.totals.ticks == 0 or partition.store.hot["tick"][0] == UNSET:
         next(steps)
     partition.steps = steps  # type: ignore[attr-defined]  # or it would be closed
@@ -269,3 +273,13 @@ def test_who_is_behind_ends_the_tick_first(under_way):
     )
     assert not under_way.fold_meanwhile()
     assert used(under_way) == 15
+
+
+def test_the_next_day_waits_for_the_end_of_the_last_tick(monkeypatch):
+    """Across midnight nothing comes between the slices: the buckets of all accounts move on at once."""
+    monkeypatch.setattr("streams.ticking._SLICE", 1)
+    for tick, folded_now in ((START + DAY - 2 * MINUTE, 115), (START + DAY - MINUTE, 15)):
+        partition = in_the_middle_of(tick)
+        partition.feed(0, [record(3, event("usage", tick + 1, "c", quantity=100))])
+        assert partition.fold_meanwhile() == (folded_now == 115)
+        assert used(partition) == folded_now
