@@ -28,6 +28,7 @@ from streams.turns import Turn, Turns
 
 _PATIENCE_S: Final = 0.02
 _ALONE_S: Final = 0.25
+_BEGIN_S: Final = 0.005
 _MUCH: Final = 1_000
 """With so many events to fold a partition goes on alone for a while: they leave the cache."""
 _FOLD_AFTER: Final = 1000
@@ -323,7 +324,8 @@ class Intake:
 
     async def _advance(self, number: int, steps: Iterator[None]) -> None:
         try:
-            done = False
+            async with Turn(self.work) as turn:  # what follows a tick can be folded as soon as that has begun
+                done = await turn.walk(steps, _BEGIN_S)
             while not done:
                 behind = self._waiting(number) > _MUCH  # or else its tick is what can wait: others go first
                 async with self._alone, Turn(self.work, patient=not behind) as turn:

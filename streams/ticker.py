@@ -51,6 +51,7 @@ class Ticker:
         store, self._tick, self._live = self._store, tick, live
         rows = self._concerned(tick)
         store.mark[rows] |= AWAITS
+        yield
         for some in slices(unscored(store, rows)):
             score_events(store, some, self._context.scorer)
             yield

@@ -33,6 +33,8 @@ _SLICE: Final = 2_000
 _MIN_FETCH_BYTES: Final = 65_536
 """The broker waits `fetch_wait_ms` for that many, or under light load each event would be its own fetch."""
 _SHORT_S: Final = 0.05
+_SHORT_MS: Final = 10
+"""The same at the broker while the group settles: what is asked for next waits for the answer."""
 _AT_FIRST: Final = 2_000
 """Records of one partition in a fetch while some clock waits for its first record of every source."""
 
@@ -69,9 +71,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if consumer._closed or consumer._fetcher._closed:
             raise kafka_errors.ConsumerStoppedError
         group_errors.hear(consumer._coordinator, self._fail)
-        with consumer._fetcher._subscriptions.fetch_context():
-            most = _AT_FIRST if cast("Transport", self.transport).starting else None
-            return await fetch(consumer._fetcher, active_partitions, timeout or 0.0, most)
+        wiring, fetcher = cast("Transport", self.transport), consumer._fetcher
+        fetcher._fetch_max_wait_ms = _SHORT_MS if wiring.settling else wiring.fetch_wait_ms
+        with fetcher._subscriptions.fetch_context():
+            most = _AT_FIRST if wiring.starting else None
+            return await fetch(fetcher, active_partitions, timeout or 0.0, most)
 
     async def _commit(self, offsets: Any) -> bool:  # noqa: ANN401 - positions with metadata, not plain offsets
         consumer = self._ensure_consumer()
@@ -117,6 +121,8 @@ class Consumer(driver.Consumer):
     logger = logging.getLogger("faust.worker")  # or its life cycle is logged as ours
 
     _thread: ConsumerThread
+    _seeking = False
+    """While positions are asked for nothing is fetched: their answers would wait behind that of a fetch."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -162,12 +168,13 @@ class Consumer(driver.Consumer):
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109
         active = active_partitions or set()
-        wanted = {tp for tp in active if self._is_changelog_tp(tp)}
+        wanted = set() if self._seeking else {tp for tp in active if self._is_changelog_tp(tp)}
+        self._wiring.settling = self._settling
         if not self._settling:
             wanted |= self._wiring.intake.wanted(active)
             self._wiring.starting = self._wiring.intake.starting
         if not wanted:
-            await self.sleep(_SHORT_S)
+            await self.sleep(_SHORT_MS / 1000 if self._seeking else _SHORT_S)
             return {}
         # a fetch that leaves partitions out must not sleep on them when they are wanted (again)
         patient = len(wanted) == len(active) and not self._buffered_partitions and not self._settling
@@ -184,6 +191,14 @@ class Consumer(driver.Consumer):
         """Put every input partition where it is to be read on, then let recovered partitions go live."""
         intake = self._wiring.intake
         intake.missed = True  # until this is through: Faust may cancel it and resume nevertheless
+        self._seeking = True
+        try:
+            await self._seek_and_resume(intake)
+        finally:
+            self._seeking = False
+        intake.missed = False
+
+    async def _seek_and_resume(self, intake: Intake) -> None:
         partitions = intake.partitions()
         if partitions:
             committed = await self._thread.committed(partitions)
@@ -194,7 +209,6 @@ class Consumer(driver.Consumer):
             await self.seek_wait(starts)
             with self._refusal_ends_the_worker():
                 await intake.resume(starts, committed)
-        intake.missed = False
 
     @contextlib.contextmanager
     def _refusal_ends_the_worker(self) -> Iterator[None]:
@@ -234,6 +248,7 @@ class Transport(driver.Transport):
         self.fetch_wait_ms = fetch_wait_ms
         self.fail = fail
         self.starting = False
+        self.settling = False
 
 
 def _message(blocks: list[RecordBlock], generation: int) -> ConsumerMessage:

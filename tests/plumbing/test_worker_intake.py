@@ -104,6 +104,19 @@ async def test_partitions_tick_in_turns(setup):
         await setup.intake.advance(1)
 
 
+async def test_a_tick_begins_while_another_partition_catches_up(setup):
+    """What follows a tick can be folded from its beginning, so that waits for nobody; the rest of it does."""
+    other = setup.table.states[1] = Kept()
+    setup.kept.behind, setup.kept.waiting, other.behind = 0.2, 6_000, 0.1
+    setup.intake.advance_all()
+    await asyncio.sleep(0.05)
+    assert 0.05 < other.behind < 0.1
+    assert setup.kept.behind > 0
+    async with asyncio.timeout(5):
+        await setup.intake.advance(1)
+    assert setup.kept.behind <= 0
+
+
 async def test_what_follows_a_tick_does_not_wait_for_it(setup):
     """Who feeds a partition that ticks lets it fold meanwhile, and goes on."""
     setup.kept.behind = 0.2
