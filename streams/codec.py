@@ -169,7 +169,7 @@ def _decode_all(values: Sequence[bytes | None]) -> list[AnyEvent] | None:
     if not joined.isascii() and any(map(rejects.not_text, values)):  # type: ignore[arg-type]  # as above
         return None
     try:
-        return [decode(v) for v in values]  # type: ignore[arg-type]  # as above
+        return list(map(decode, values))  # type: ignore[arg-type]  # as above
     except _NO_JSON:
         return None
 
