@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, cast
 
 import msgspec
 import numpy as np
@@ -45,9 +45,13 @@ class Record(Protocol):
 
 
 class Decoded(NamedTuple):
-    """The good events of a chunk as columns; `places` tells where they stood, `rows` which accounts they are of."""
+    """The good events of a chunk as columns; `places` tells where they stood, `rows` which accounts they are of.
+
+    Their records are not kept: the garbage collector looks at each. `values` are the JSON of the events.
+    """
 
     places: Sequence[int]
+    values: Sequence[bytes]
     rows: Int64
     events: list[AnyEvent]
     times: Int64
@@ -101,7 +105,7 @@ def decode_chunk(records: Sequence[Record], admission: Admission) -> Decoded:
     events = _decode_all(values)
     if events is None or None in keys:
         index, events = _decode_one_by_one(values, keys, refused)
-        keys = [keys[i] for i in index]
+        values, keys = [values[i] for i in index], [keys[i] for i in index]
     rows, odd = admission.rows(keys, [e.account_id for e in events])
     times = parse_column([e.ts for e in events])
     stamps = np.array([r.timestamp for r in records], np.int64)
@@ -113,12 +117,13 @@ def decode_chunk(records: Sequence[Record], admission: Admission) -> Decoded:
         refused += [Reject(index[n], *reason) for n, reason in faults.items()]
         keep = [n for n in range(len(events)) if n not in faults]
         index, events = [index[n] for n in keep], [events[n] for n in keep]
-        keys, rows = [keys[n] for n in keep], [rows[n] for n in keep]
+        values, keys, rows = [values[n] for n in keep], [keys[n] for n in keep], [rows[n] for n in keep]
         times, stamps = times[keep], stamps[keep]
     if odd:
         rows = [admission.add(key) if row < 0 else row for key, row in zip(keys, rows, strict=True)]
     return Decoded(
-        index, np.array(rows, np.int64), events, np.minimum(times, stamps), _codes(events, kinds), sorted(refused)
+        index, cast("list[bytes]", values), np.array(rows, np.int64), events, np.minimum(times, stamps),
+        _codes(events, kinds), sorted(refused),
     )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ class Folding:
         self.store.mark[chunk.rows[fresh]] |= ROW
         for i in np.flatnonzero(fresh & wait).tolist():
             tick = max(int(chunk.tick[i]), upcoming)
-            value = held_bytes(chunk.records[i].value or b"", chunk.events[i])
+            value = held_bytes(chunk.values[i], chunk.events[i])
             held = Held(tick, source, int(chunk.offsets[i]), int(chunk.times[i]), value)
             self.store.tail(int(chunk.rows[i])).held.append(held)
             self.held[tick].append((int(chunk.rows[i]), held))
@@ -81,12 +81,11 @@ class Folding:
         self, source: int, codes: NDArray[np.integer], rows: Int64, events: Sequence[AnyEvent], times: Int64
     ) -> None:
         store, fates = self.store, self._context.totals.events
-        kinds = [int(codes[0])] if (codes == codes[0]).all() else np.unique(codes).tolist()
-        for code in kinds:
-            at = np.flatnonzero(codes == code)
-            if len(at) == len(codes):
-                some, who, when = events, rows, times
-            else:
+        kinds = set(codes.tolist())
+        for code in sorted(kinds):
+            some, who, when = events, rows, times
+            if len(kinds) > 1:
+                at = np.flatnonzero(codes == code)
                 some, who, when = [events[i] for i in at.tolist()], rows[at], times[at]
             result = fold(store, code, who, some, when)
             for fate, count in zip(result._fields, result, strict=True):

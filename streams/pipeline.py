@@ -110,7 +110,7 @@ class Partition:
         decoded = decode_chunk(records, self._admission)
         for reject in decoded.rejects:
             self._bury(source, records[reject.place], reject.reason, reject.detail)
-        self.context.totals.unknown.look(records, decoded)
+        self.context.totals.unknown.look(decoded)
         queue.put(records, decoded)
 
     def _bury(self, source: int, record: Record, reason: str, detail: str) -> None:

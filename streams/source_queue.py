@@ -27,7 +27,7 @@ class Chunk(NamedTuple):
     tick: Int64
     codes: Codes
     events: Sequence[AnyEvent]
-    records: Sequence[Record]
+    values: Sequence[bytes]
     end: int
     """The offset after the last record of the chunk, rejected ones included."""
     first: int
@@ -43,7 +43,7 @@ class Chunk(NamedTuple):
         tick = self.tick[s]
         return Chunk(
             self.rows[s], self.offsets[s], self.times[s], self.newest[s], tick, self.codes[s],
-            self.events[s], self.records[s], end, int(tick.min()), int(tick.max()),
+            self.events[s], self.values[s], end, int(tick.min()), int(tick.max()),
         )  # fmt: skip
 
 
@@ -113,8 +113,8 @@ class SourceQueue:
         kept = records if whole else [records[i] for i in decoded.places]
         self._chunks.append(
             Chunk(
-                decoded.rows, _offsets(kept), decoded.times, newest, tick, decoded.codes, decoded.events, kept, end,
-                int(tick.min()), int(tick.max()),
+                decoded.rows, _offsets(kept), decoded.times, newest, tick, decoded.codes, decoded.events,
+                decoded.values, end, int(tick.min()), int(tick.max()),
             )
         )  # fmt: skip
         self.queued += len(decoded.rows)

@@ -7,13 +7,12 @@ times what decoding does.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from scoring.events import EVENT_TYPES, TYPE_NAMES, AnyEvent
-from streams.codec import CODE, Decoded, Record
+from streams.codec import CODE, Decoded
 from streams.envelope import unwrap
 
 _KNOWN: Final = {cls: {"type", *cls.__struct_fields__} for cls in EVENT_TYPES}
@@ -33,12 +32,12 @@ class UnknownFields:
         self._named: set[tuple[str, str]] = set()
         self._untold: list[tuple[str, str]] = []
 
-    def look(self, records: Sequence[Record], decoded: Decoded) -> None:
+    def look(self, decoded: Decoded) -> None:
         """Look at the last good event of a batch."""
         if not decoded.events:
             return
         event = decoded.events[-1]
-        found = unknown_fields(records[decoded.places[-1]].value or b"", event)
+        found = unknown_fields(decoded.values[-1], event)
         if found:
             name = TYPE_NAMES[CODE[type(event)]]
             self.events[name] += 1

@@ -21,7 +21,7 @@ def look(unknown: UnknownFields, *values: object) -> list[tuple[str, str]]:
         Record(i, NOW, b"acme", v if isinstance(v, bytes) else json.dumps(v).encode())
         for i, v in enumerate(values)
     ]
-    unknown.look(records, decode_chunk(records, Admission(lambda _: True, Store())))
+    unknown.look(decode_chunk(records, Admission(lambda _: True, Store())))
     return unknown.untold()
 
 
