@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol, cast
+from typing import Final, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -14,6 +14,7 @@ from scoring.state import Store
 from scoring.times import UNSET, Int64, parse_column
 from streams import rejects
 from streams.envelope import unwrap
+from streams.records import Record, Records
 from streams.rejects import Reason, Reject
 
 FUTURE_MS: Final = 10 * 60_000
@@ -24,30 +25,10 @@ _NO_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are no JSON, or JSON nested deeper than anybody needs."""
 
 
-class Record(Protocol):
-    """What a record of a batch gives: aiokafka's Cython record, or a line of a file."""
-
-    @property
-    def offset(self) -> int:
-        """Position in its partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """Milliseconds UTC, set by the broker or the producer."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The account id as UTF-8."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The event as JSON."""
-
-
 class Decoded(NamedTuple):
     """The good events of a chunk as columns; `places` tells where they stood, `rows` which accounts they are of.
 
-    Their records are not kept: the garbage collector looks at each. `values` are the JSON of the events.
+    `values` are their JSON.
     """
 
     places: Sequence[int]
@@ -99,8 +80,9 @@ class Admission:
 
 def decode_chunk(records: Sequence[Record], admission: Admission) -> Decoded:
     """Decode and check a chunk; never raises for what is in it."""
-    values, keys = [r.value for r in records], [r.key for r in records]
-    index: Sequence[int] = range(len(records))
+    columns = Records.of(records)
+    values, keys, stamps = columns.values, columns.keys, columns.timestamps
+    index: Sequence[int] = range(len(keys))
     refused: list[Reject] = []
     events = _decode_all(values)
     if events is None or None in keys:
@@ -108,7 +90,6 @@ def decode_chunk(records: Sequence[Record], admission: Admission) -> Decoded:
         values, keys = [values[i] for i in index], [keys[i] for i in index]
     rows, odd = admission.rows(keys, [e.account_id for e in events])
     times = parse_column([e.ts for e in events])
-    stamps = np.array([r.timestamp for r in records], np.int64)
     if refused:
         stamps = stamps[np.array(index, np.intp)]
     kinds = set(map(type, events))

@@ -1,4 +1,4 @@
-"""Whole record batches out of aiokafka: its Cython records are handed on, without a ConsumerRecord for each.
+"""Whole record batches out of aiokafka, as columns: without a ConsumerRecord for each record.
 
 A block remembers where it begins and ends in the log, not only which offsets it holds: compaction,
 transaction markers and aborted records leave holes between offsets, but `begin` of a block is always `end`
@@ -12,35 +12,19 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from aiokafka import errors as kafka_errors
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.consumer.fetcher import Fetcher as KafkaFetcher
 from faust.types import TP
 
+from streams.records import Record, Records
+
 RECORDS_PER_FETCH: Final = 16_000
 """No further partition is opened once a fetch holds this many: records need far more memory than blocks."""
-
-
-class Record(Protocol):
-    """A record as aiokafka's Cython reader gives it."""
-
-    @property
-    def offset(self) -> int:
-        """Position in the partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """Milliseconds UTC."""
-
-    @property
-    def key(self) -> bytes | None:
-        """Key bytes."""
-
-    @property
-    def value(self) -> bytes | None:
-        """Value bytes, None for a tombstone."""
+_AT_ONCE: Final = 1_000
+"""Records that are made columns together: an object for each of more would keep the garbage collector busy."""
 
 
 class RecordBlock:
@@ -52,7 +36,7 @@ class RecordBlock:
         self.tp = tp
         self.begin = begin
         self.end = end
-        self.records = records
+        self.records = Records.of(records)
         self.generation = generation
 
     def slices(self, size: int, generation: int) -> Iterator[RecordBlock]:
@@ -60,7 +44,7 @@ class RecordBlock:
         records, begin = self.records, self.begin
         for at in range(0, max(len(records), 1), size):
             following = at + size
-            end = records[following].offset if following < len(records) else self.end
+            end = records.offsets.item(following) if following < len(records) else self.end
             yield RecordBlock(self.tp, begin, end, records[at:following], generation)
             begin = end
 
@@ -139,14 +123,16 @@ def take(result: FetchResult, most: int | None = None) -> RecordBlock | None:
     if not result.check_assignment(tp) or not result.has_more():
         return None
     begin = source.next_fetch_offset
-    records: list[Record] = []
+    parts, some, count = list[Records](), list[Record](), 0
     for batch in _batches_that_count(source):
-        records.extend(batch)
+        some.extend(batch)
         source.next_fetch_offset = batch.next_offset
-        if most is not None and len(records) >= most:
+        if most is not None and count + len(some) >= most:
             break
-    if records and records[0].offset < begin:  # a batch is sent whole, even if only its tail was asked for
-        records = [record for record in records if record.offset >= begin]
+        if len(some) >= _AT_ONCE:
+            parts, some, count = [*parts, Records.of(some)], [], count + len(some)
+    # a batch is sent whole, even if only its tail was asked for
+    records = Records.joined([*parts, Records.of(some)]).since(begin)
     result._update_position()
     if not source._records.has_next():
         result._partition_records = None

@@ -257,14 +257,12 @@ class Intake:
             self.missed = True
         if block.begin > position or block.end <= position:
             return 0
-        records = block.records
-        if block.begin < position:
-            records = [record for record in records if record.offset >= position]
+        records = block.records.since(position)
         self.positions[tp] = block.end
         if not records:
             return 0
         state.feed(self._sources[tp.topic], records)
-        self._touched[tp], self.last_record_ms[tp] = time.monotonic(), records[-1].timestamp
+        self._touched[tp], self.last_record_ms[tp] = time.monotonic(), records.timestamps.item(-1)
         self.uncommitted += len(records)
         self._brake.look(len(records))
         return len(records)

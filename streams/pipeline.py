@@ -21,12 +21,13 @@ from scoring.row import encode_rows, restore_rows
 from scoring.state import AWAITS, LOOK, ROW, TOUCHED, Store
 from scoring.times import DAY, HOUR, UNSET
 from streams import clock_metadata
-from streams.codec import Admission, Record, decode_chunk
+from streams.codec import Admission, decode_chunk
 from streams.dead_letters import DeadLetter, encode, record_key
 from streams.folding import Folding
 from streams.own_records import CLOCK_KEY
 from streams.partition_context import Context
 from streams.publication import publish
+from streams.records import Record, Records
 from streams.source_queue import SourceQueue, ceil_tick
 from streams.ticker import Ticker
 from streams.ticking import last_full_hour, stand_at
@@ -100,18 +101,17 @@ class Partition:
 
     def feed(self, source: int, records: Sequence[Record]) -> None:
         """Decode a chunk and queue it; rejected records become dead letters."""
-        queue = self._queues[source]
-        if records[0].offset <= queue.fed_to:  # read again after a rewind, still in the queue
-            again = sum(r.offset <= queue.fed_to for r in records)
-            self.context.totals.events[SOURCES[source], "replayed"] += again
-            records = records[again:]
+        queue, several = self._queues[source], Records.of(records)
+        records = several.since(queue.fed_to + 1)
+        if len(records) < len(several):  # read again after a rewind, still in the queue
+            self.context.totals.events[SOURCES[source], "replayed"] += len(several) - len(records)
             if not records:
                 return
         decoded = decode_chunk(records, self._admission)
         for reject in decoded.rejects:
             self._bury(source, records[reject.place], reject.reason, reject.detail)
         self.context.totals.unknown.look(decoded)
-        queue.put(records, decoded)
+        queue.put(records.offsets, decoded)
 
     def _bury(self, source: int, record: Record, reason: str, detail: str) -> None:
         totals = self.context.totals

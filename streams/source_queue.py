@@ -11,7 +11,7 @@ import numpy as np
 
 from scoring.events import AnyEvent
 from scoring.times import UNSET, Int64
-from streams.codec import Codes, Decoded, Record
+from streams.codec import Codes, Decoded
 
 
 class Chunk(NamedTuple):
@@ -99,9 +99,9 @@ class SourceQueue:
             self._heard = max(self._heard, self._ahead.pop(counted))
         return self._heard
 
-    def put(self, records: Sequence[Record], decoded: Decoded) -> None:
-        """Append a decoded chunk of records."""
-        self.fed_to = records[-1].offset
+    def put(self, offsets: Int64, decoded: Decoded) -> None:
+        """Append a decoded chunk of records with these offsets."""
+        self.fed_to = offsets.item(-1)
         end = self.fed_to + 1
         if not decoded.events:
             self._pass_by(end)
@@ -109,11 +109,11 @@ class SourceQueue:
         newest = np.maximum.accumulate(np.maximum(decoded.times, self.newest))
         tick = -(-np.maximum(decoded.times, newest - self._grace) // self._tick) * self._tick
         self.newest = int(newest[-1])
-        whole = len(decoded.places) == len(records)
-        kept = records if whole else [records[i] for i in decoded.places]
+        if decoded.rejects:
+            offsets = offsets[np.array(decoded.places)]
         self._chunks.append(
             Chunk(
-                decoded.rows, _offsets(kept), decoded.times, newest, tick, decoded.codes, decoded.events,
+                decoded.rows, offsets, decoded.times, newest, tick, decoded.codes, decoded.events,
                 decoded.values, end, int(tick.min()), int(tick.max()),
             )
         )  # fmt: skip
@@ -186,11 +186,3 @@ class SourceQueue:
     def head(self) -> int | None:
         """The first tick that anything waiting here can count from."""
         return ceil_tick(int(self._chunks[0].newest[0]) - self._grace, self._tick) if self._chunks else None
-
-
-def _offsets(records: Sequence[Record]) -> Int64:
-    """The offsets of records in log order; most chunks have no hole."""
-    first, last = records[0].offset, records[-1].offset
-    if last - first == len(records) - 1:
-        return np.arange(first, last + 1)
-    return np.array([r.offset for r in records], np.int64)

@@ -27,8 +27,9 @@ from faust.tables import TableManager
 from faust.types import TP, EventT, TopicT
 
 from streams.fence import FencedWriter
-from streams.fetch import Record, RecordBlock
+from streams.fetch import RecordBlock
 from streams.own_records import CLOCK_KEY, is_own
+from streams.records import Records
 from streams.unplaced import Unplaced
 
 Fail = Callable[[BaseException], None]
@@ -51,7 +52,7 @@ class Partition(Protocol):
     def takeover(self) -> None:
         """Recovery is over; called once, before the first feed."""
 
-    def feed(self, source: int, records: Sequence[Record]) -> None:
+    def feed(self, source: int, records: Records) -> None:
         """Records of a source, in log order without gaps; decoded and queued."""
 
     def queued(self, source: int) -> int:
@@ -269,7 +270,8 @@ class StateTable(faust.Table[bytes, bytes]):
             raise RuntimeError(
                 f"recovery of {block.tp} lost the rows from {position + 1} to {block.begin - 1}"
             )
-        named = [(r.key, r.value) for r in block.records if r.key is not None]
+        told = zip(block.records.keys, block.records.values, strict=True)
+        named = [(key, value) for key, value in told if key is not None]
         kept = [(key, value) for key, value in named if key == CLOCK_KEY or not is_own(key)]
         self._unplaced.add(number, kept)
         self._position[number] = block.end - 1

@@ -21,7 +21,7 @@ from bench.peers.toy import HOURS, decode, hour
 from scoring.events import SOURCES
 from streams import worker as role
 from streams.app import Worker
-from streams.fetch import Record
+from streams.records import Records
 from streams.settings import Settings
 from streams.unknown_fields import UnknownFields
 
@@ -114,10 +114,9 @@ class ToyPartition:
     def takeover(self) -> None:
         """Nothing waits."""
 
-    def feed(self, source: int, records: Sequence[Record]) -> None:
+    def feed(self, source: int, records: Records) -> None:
         """Fold a batch; what the changelog already holds is skipped."""
-        at = self._rows_of([r.key or b"" for r in records])
-        offsets = np.array([r.offset for r in records], np.int64)
+        at, offsets, values = self._rows_of(records.keys), records.offsets, records.values  # type: ignore[arg-type]
         fresh = offsets > self.rows["fence"][at, source]
         applied = int(fresh.sum())
         self._taken[source] = int(offsets[-1]) + 1
@@ -125,10 +124,10 @@ class ToyPartition:
         counts[SOURCES[source], "applied"] += applied
         counts[SOURCES[source], "replayed"] += len(records) - applied
         if applied < len(records):
-            records = [record for record, new in zip(records, fresh.tolist(), strict=True) if new]
+            values = [value for value, new in zip(values, fresh.tolist(), strict=True) if new]
             at, offsets = at[fresh], offsets[fresh]
         if applied:
-            events = [decode(r.value) for r in records]
+            events = [decode(value) for value in values]
             quantities = np.array([e.quantity for e in events], np.int64)
             self.rows["fence"][at, source] = offsets  # ascending: the last assignment wins
             self._fold(at, np.array([hour(e.ts) for e in events], np.int64), quantities)

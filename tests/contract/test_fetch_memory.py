@@ -59,6 +59,13 @@ def test_fetch_answer_goes_when_it_was_read(active):
     )
 
 
+def test_no_record_is_an_object_when_it_was_read():
+    """The garbage collector finds nothing to look at in a block, however many records it has."""
+    block = take(answer_of(b"".join(batch(first, 500) for first in range(0, 5_000, 500)), standing_at(0)))
+    assert [record.offset for record in block.records] == list(range(5_000))
+    assert not [each for each in gc.get_objects() if type(each).__name__ == "DefaultRecord"]
+
+
 async def test_answer_is_read_in_parts():
     """With a limit, whole batches are read until it is reached, in order and without a gap; what is left comes next."""
     position = standing_at(2)  # in the middle of the first batch

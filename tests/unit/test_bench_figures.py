@@ -20,6 +20,7 @@ from bench.report import machine_line, peers_table, placed, product_table
 from bench.scenarios import SCENARIOS, chosen, deadline, perform, unmeasured
 from bench.skew import skew, takeover
 from bench.workers import quantile
+from streams.records import One, Records
 from streams.table import Partition as Protocol
 
 ROOT = Path(__file__).parents[2]
@@ -128,11 +129,6 @@ def test_results_of_a_job():
     assert results(text) == [{"us": 1.5}, {"error": "too few"}]
 
 
-class Record:
-    def __init__(self, offset: int, key: bytes, value: bytes) -> None:
-        self.offset, self.key, self.value = offset, key, value
-
-
 def test_toy_job_is_one_job():
     """Our partition and the fold of the other Python systems make the same of the same events; a replay changes nothing."""
     from bench.load import Fleet, Generator, Load  # noqa: PLC0415
@@ -142,18 +138,18 @@ def test_toy_job_is_one_job():
     load = Load(3_000, 20, 1_770_000_000_000, 0.02)
     offsets: Counter[int] = Counter()
     for block in Generator(load, Fleet(20, 1)).blocks(500):
-        batch: dict[int, list[Record]] = defaultdict(list)
+        batch: dict[int, list[One]] = defaultdict(list)
         for source, key, value in zip(block.sources.tolist(), block.keys, block.values, strict=True):
-            record = Record(offsets[source], key, value)
+            record = One(offsets[source], 0, key, value)
             offsets[source] += 1
             batch[source].append(record)
-            partition.feed(source, [record])
-            partition.feed(source, [record])
+            partition.feed(source, Records.of([record]))
+            partition.feed(source, Records.of([record]))
             event = toy.decode(value)
             plain[key] = toy.add(plain.get(key), toy.hour(event.ts), event.quantity)
         for source, records in batch.items():
-            batched.feed(source, records)
-            batched.feed(source, records[len(records) // 2 :])
+            batched.feed(source, Records.of(records))
+            batched.feed(source, Records.of(records[len(records) // 2 :]))
     assert context.totals.events.total() == 6_000
     names = ("events", "units", "head", "buckets", "score")
     for one in (partition, batched):

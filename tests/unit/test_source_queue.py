@@ -1,5 +1,6 @@
 """The queue of one source: the tick an event counts from, what the clock may take, and what still may come."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ def put(queue: SourceQueue, times: list[int], offset: int = 0, *, bad: frozenset
         for i, t in enumerate(times)
     ]
     decoded = decode_chunk(records, Admission(lambda _: True, Store()))
-    queue.put(records, decoded)
+    queue.put(np.array([r.offset for r in records]), decoded)
 
 
 def drained(queue: SourceQueue, most: int = 2048) -> list[tuple[int, int]]:
