@@ -6,7 +6,7 @@ Msgpack in the changelog.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, get_origin, get_type_hints
+from typing import Any, Final, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -73,7 +73,7 @@ class InvoiceState(Struct, array_like=True, gc=False):
         return self.overdue - max(self.days_late, 0) * 86_400_000 if self.overdue != UNSET else UNSET
 
 
-class Answer(NamedTuple):
+class Answer(Struct, array_like=True, gc=False):
     """The newest answer of one respondent: time, id, score on 0..100000."""
 
     ts: int

@@ -35,8 +35,8 @@ DEADLINE_S: Final = 9.0
 """Between the reason to stop and the end of the process, whatever hangs."""
 
 _GC_THRESHOLDS: Final = (100_000, 40, 100)
-"""Every record is a tracked object: the default looks through all young ones at every 700, for nothing. At 200,000 it
-took 2 % of the CPU at 5,000 accounts and held the loop for 100 to 380 ms at a million; at 50,000 it took 5 %."""
+"""What tails are decoded to are tracked objects: the default looks through all young ones at every 700, for nothing.
+More than 100,000 at once would hold the loop for longer (docs/adr/0036-what-memory-holds-under-load.md)."""
 
 log = structlog.get_logger(__name__)
 

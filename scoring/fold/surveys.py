@@ -71,11 +71,11 @@ def _derive(store: Store, which: Sequence[tuple[int, str]]) -> None:
         store.hot[name][rows, slots] = values
     for row in [row for row, kind in which if kind == "nps"]:
         detractor = promoter = UNSET
-        for ts, _, score in store.tails[row].surveys.get("nps", {}).values():
-            if score <= DETRACTOR:
-                detractor = max(detractor, ts)
-            elif score >= PROMOTER:
-                promoter = max(promoter, ts)
+        for answer in store.tails[row].surveys.get("nps", {}).values():
+            if answer.score <= DETRACTOR:
+                detractor = max(detractor, answer.ts)
+            elif answer.score >= PROMOTER:
+                promoter = max(promoter, answer.ts)
         store.hot["detractor_ts"][row], store.hot["promoter_ts"][row] = detractor, promoter
 
 
@@ -83,7 +83,7 @@ def _summary(answers: dict[str, Answer] | None) -> tuple[int, int, int, int]:
     """Number, mean, newest time, trend."""
     if not answers:
         return 0, 0, UNSET, 0
-    times, _, scores = zip(*answers.values(), strict=True)
+    times, scores = [a.ts for a in answers.values()], [a.score for a in answers.values()]
     n, trend = len(scores), 0
     if n >= TREND_ANSWERS:
         trend = _trend([score for _, _, score in sorted(zip(times, answers, scores, strict=True))])

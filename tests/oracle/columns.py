@@ -131,7 +131,7 @@ def _rings(store: Store, row: int) -> dict[str, Any]:
 
 def _entities(tail: Tail) -> dict[str, Any]:
     answers = {
-        kind: {who: list(answer) for who, answer in sorted(by.items())}
+        kind: {who: [a.ts, a.id, a.score] for who, a in sorted(by.items())}
         for kind, by in sorted(tail.surveys.items())
         if by
     }
