@@ -40,7 +40,7 @@ class One(NamedTuple):
 
 
 class Records(Sequence[Record]):
-    """Records in log order. The columns are shared between slices, and not to be changed."""
+    """Records in log order. Slices share the arrays: nothing is to be changed."""
 
     __slots__ = ("keys", "offsets", "timestamps", "values")
 
