@@ -111,7 +111,8 @@ class Flush:
         self._lock = asyncio.Lock()
         self._scoring = asyncio.Lock()
         """Of what is written to `scores`: its batches are numbered as they are encoded."""
-        self._ending = False
+        self._ending = 0
+        """Last commits that were asked for and are not over."""
         self._committed: dict[TP, int] = {}
         self._renewed_at = time.monotonic()
         self.failed = False
@@ -138,19 +139,21 @@ class Flush:
     async def commit(self, *, last: bool = False) -> bool:
         """Flush everything and commit the offsets; False if that was not possible (and says so by `fail`).
 
-        `last` is the flush before partitions are given up, which is made in any case.
+        `last` is the flush before partitions are given up, which is made in any case. From when it is asked for the one
+        under way is in a hurry, too, and no scores are published beside it.
         """
-        async with self._lock:
-            began, self._ending = time.monotonic(), last
-            try:
+        self._ending += last
+        try:
+            async with self._lock:
+                began = time.monotonic()
                 done = (last or self._settled()) and await self._guarded(self._commit)
-            finally:
-                self._ending = False
-            if done:
-                self.committed_at = time.monotonic()
-                self._took = self.committed_at - began
-                self.durations.add(self._took)
-            return done
+                if done:
+                    self.committed_at = time.monotonic()
+                    self._took = self.committed_at - began
+                    self.durations.add(self._took)
+                return done
+        finally:
+            self._ending -= last
 
     async def publish_scores(self) -> bool:
         """Flush the scores alone, so that they wait for no commit; their rows stay changed.
@@ -223,7 +226,7 @@ class Flush:
         async with Turn(self._intake.work, patient=not self._ending) as turn:
             walks = deque(self._encode(cut, number, state) for number, state in self._in_turn())
             while walks:
-                began, walk = time.monotonic(), walks.popleft()
+                began, walk, turn.patient = time.monotonic(), walks.popleft(), not self._ending
                 if next(walk, None):
                     walks.append(walk)
                 self.rows_s += time.monotonic() - began

@@ -68,7 +68,8 @@ class Turn:
     def __init__(self, turns: Turns, *, patient: bool = False) -> None:
         """`turns` are shared by all whose work is long."""
         self._turns = turns
-        self._patient = patient
+        self.patient = patient
+        """May change meanwhile."""
         self._held = False
         self._since = 0.0
 
@@ -83,7 +84,7 @@ class Turn:
             self._release()
 
     async def _acquire(self) -> None:
-        await self._turns.acquire(patient=self._patient)
+        await self._turns.acquire(patient=self.patient)
         self._held, self._since = True, time.monotonic()
 
     def _release(self) -> None:
@@ -95,7 +96,7 @@ class Turn:
         if time.monotonic() - self._since > _SHARE_S:
             # Still held, or others would begin in the turn of the loop that this one ends.
             await asyncio.sleep(0)
-            if self._turns.go_on(patient=self._patient):
+            if self._turns.go_on(patient=self.patient):
                 self._since = time.monotonic()
                 return
             self._release()
