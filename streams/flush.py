@@ -28,7 +28,7 @@ from faust.types import TP
 from streams.clock import Clock
 from streams.durations import Durations
 from streams.fence import FencedError, FencedWriter, Outbox
-from streams.intake import MOST_ROWS, Intake
+from streams.intake import Intake
 from streams.scoring_pace import SCORING_S
 from streams.table import Fail, Partition, StateTable
 from streams.turns import Turn
@@ -36,10 +36,6 @@ from streams.turns import Turn
 _RENEWAL_S: Final = 3600.0
 _PART_BYTES: Final = 16 << 20
 """Encoded rows, compressed, that are written before more of them are encoded."""
-_LAST_S: Final = 2.0
-"""Time for encoding the rows that SIGTERM leaves to the last commit, of the five seconds that it has."""
-_ENOUGH: Final = 1_000
-"""Rows from which on a commit tells what one takes."""
 _REST: Final = 10
 """Commits begun early for the sake of alerts take at most one part of the time in so many."""
 
@@ -126,8 +122,6 @@ class Flush:
         """Seconds spent on scores since the start."""
         self.rows_s = 0.0
         """Seconds spent on rows since the start."""
-        self._rows = 0
-        """Rows encoded since the start."""
         self._turn = 0
         self._took = 0.0
 
@@ -222,7 +216,6 @@ class Flush:
 
     async def _write_rows(self, cut: _Cut) -> None:
         """All rows, block by block of each partition in turn, and part by part what has to be told before them."""
-        rows, rows_s = self._rows, self.rows_s
         async with Turn(self._intake.work, patient=not self._ending) as turn:
             walks = deque(self._encode(cut, number, state) for number, state in self._in_turn())
             while walks:
@@ -238,12 +231,6 @@ class Flush:
                     cut.told.put(TP(self._outputs.alerts, number), state.drain_alerts(), now)
                     cut.told.put(TP(self._outputs.dead_letters, number), state.drain_dead_letters(), now)
                 await turn.aside(self._write_part(cut))
-        self._learn(self._rows - rows, self.rows_s - rows_s)
-
-    def _learn(self, rows: int, seconds: float) -> None:
-        """By what rows take at this hour, on this machine: how many of them may wait."""
-        if rows >= _ENOUGH:
-            self._intake.most_rows = min(MOST_ROWS, round(rows * _LAST_S / seconds))
 
     async def _write_part(self, cut: _Cut) -> None:
         await self._published()
@@ -274,7 +261,6 @@ class Flush:
         if pending:
             for block in state.row_blocks():
                 cut.rows.put(TP(self._outputs.state, number), block, self._clock())
-                self._rows += len(block)
                 yield True
 
     async def _encode_scores(

@@ -38,8 +38,8 @@ _MOST_UNFOLDED: Final = 10_000
 """Events of a partition that may wait while it catches up, before no more are fed."""
 _MOST_AHEAD: Final = 5_000
 """Records of one partition that may wait for slower sources: those are read first, more would only take memory."""
-MOST_ROWS: Final = 100_000
-"""The most that `Intake.most_rows` may be."""
+_MOST_ROWS: Final = 100_000
+"""With more rows to write nothing is fetched: what SIGTERM leaves to the last commit has to fit into five seconds."""
 
 log = structlog.get_logger(__name__)
 
@@ -77,8 +77,6 @@ class Intake:
         self._advancing: dict[int, asyncio.Task[None] | None] = {}
         """Who lets a partition advance: a task of its own, or whoever feeds it."""
         self._hurried = False
-        self.most_rows = MOST_ROWS
-        """With more to write nothing is fetched: the last commit has to fit into the five seconds after SIGTERM."""
         self.positions: dict[TP, int] = {}
         self.last_record_ms: dict[TP, int] = {}
         self.uncommitted = 0
@@ -108,7 +106,7 @@ class Intake:
         """The input partitions among the candidates that have room."""
         if self.closed or self.uncommitted > _BACKLOG * self._settings.max_queued:
             return set()
-        if sum(state.rows_pending for state in self._table.live().values()) > self.most_rows:
+        if sum(state.rows_pending for state in self._table.live().values()) > _MOST_ROWS:
             return set()
         slowest = {n: state.slowest(*self.quiet(n)) for n, state in self._table.states.items()}
         return {tp for tp in candidates if tp.topic in self._sources and self._has_room(tp, slowest)}
