@@ -152,10 +152,10 @@ class Flush:
     async def publish_scores(self) -> bool:
         """Flush the scores alone, so that they wait for no commit; their rows stay changed.
 
-        Not before partitions are given up: what is published must be acknowledged by then.
+        Not before partitions are given up: what is published must be acknowledged by then. Nor while very many rows wait.
         """
         async with self._scoring:
-            ready = self._settled() and not self._ending
+            ready = self._settled() and not self._ending and not self._table.crowded
             return ready and await self._guarded(self._publish_scores)
 
     async def _guarded(self, step: Callable[[_Cut], Awaitable[None]]) -> bool:

@@ -38,8 +38,6 @@ _MOST_UNFOLDED: Final = 10_000
 """Events of a partition that may wait while it catches up, before no more are fed."""
 _MOST_AHEAD: Final = 5_000
 """Records of one partition that may wait for slower sources: those are read first, more would only take memory."""
-_MOST_ROWS: Final = 100_000
-"""With more rows to write nothing is fetched: what SIGTERM leaves to the last commit has to fit into five seconds."""
 
 log = structlog.get_logger(__name__)
 
@@ -106,7 +104,7 @@ class Intake:
         """The input partitions among the candidates that have room."""
         if self.closed or self.uncommitted > _BACKLOG * self._settings.max_queued:
             return set()
-        if sum(state.rows_pending for state in self._table.live().values()) > _MOST_ROWS:
+        if self._table.crowded:
             return set()
         slowest = {n: state.slowest(*self.quiet(n)) for n, state in self._table.states.items()}
         return {tp for tp in candidates if tp.topic in self._sources and self._has_room(tp, slowest)}

@@ -19,7 +19,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import faust
 import structlog
@@ -34,6 +34,9 @@ from streams.unplaced import Unplaced
 
 Fail = Callable[[BaseException], None]
 """Reports an error that must end the worker; the first one wins."""
+_MOST_ROWS: Final = 100_000
+"""More must not wait: what SIGTERM leaves to the last commit has to fit into five seconds."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -170,6 +173,11 @@ class StateTable(faust.Table[bytes, bytes]):
     def live(self) -> dict[int, Partition]:
         """Partitions that are recovered: they may be fed and flushed."""
         return {n: each for n, each in self.states.items() if n not in self.fresh | self._doubtful}
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many rows wait that nothing may be done that makes more of them."""
+        return sum(state.rows_pending for state in self.live().values()) > _MOST_ROWS
 
     def recovered(self, number: int) -> bool:
         """Whether the changelog was read to the end, that is, up to the record with which we took it over."""

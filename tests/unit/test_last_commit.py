@@ -8,9 +8,9 @@ from streams.flush import Flush
 
 async def test_nothing_is_published_from_when_the_last_commit_is_asked_for():
     """A commit under way is waited for, publications are not: they would hold it up, and the five seconds pass."""
-    under_way, published = asyncio.Event(), []
+    under_way, published, table = asyncio.Event(), [], SimpleNamespace(poisoned_since=None, crowded=False)
     flush = Flush(
-        SimpleNamespace(poisoned_since=None), None, SimpleNamespace(outbox=lambda: None), inputs=[], outputs=None,
+        table, None, SimpleNamespace(outbox=lambda: None), inputs=[], outputs=None,
         deadline=1.0, clock=lambda: 0, settled=lambda: True, commit_offsets=None, rejoin=None, fail=None,
     )  # fmt: skip
 
@@ -31,3 +31,7 @@ async def test_nothing_is_published_from_when_the_last_commit_is_asked_for():
     assert await last
     assert await flush.publish_scores(), "a revocation may leave partitions with us"
     assert len(published) == 2
+    table.crowded = True
+    assert not await flush.publish_scores(), (
+        "each score makes a row, and the last commit has to write them all"
+    )
