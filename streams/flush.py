@@ -152,7 +152,8 @@ class Flush:
     async def publish_scores(self) -> bool:
         """Flush the scores alone, so that they wait for no commit; their rows stay changed.
 
-        Not before partitions are given up: what is published must be acknowledged by then. Nor while very many rows wait.
+        Not before partitions are given up: what is published must be acknowledged by then. Nor while too many
+        rows wait.
         """
         async with self._scoring:
             ready = self._settled() and not self._ending and not self._table.crowded

@@ -11,6 +11,7 @@ from streams.fetch import RecordBlock
 from streams.fetched_ends import FetchedEnd
 from streams.intake import Intake
 from streams.settings import Engine
+from streams.table import StateTable
 
 INPUTS = ("usage", "tickets")
 USAGE, TICKETS = TP("usage", 0), TP("tickets", 0)
@@ -73,6 +74,10 @@ class Table:
         self.states = {0: Kept()}
         self.fresh = {0}
         self.generation = 1
+
+    @property
+    def crowded(self):
+        return StateTable.crowded.fget(self)
 
     def live(self):
         return {n: s for n, s in self.states.items() if n not in self.fresh}
