@@ -23,6 +23,7 @@ class Table:
     def __init__(self, partition: Partition) -> None:
         self.states = {0: partition}
         self.poisoned_since: float | None = None
+        self.crowded = False
 
     def live(self) -> dict[int, Partition]:
         """The partition."""
