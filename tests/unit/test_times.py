@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from scoring.times import UNSET, iso, month_of, parse, parse_column
 
+MANY = 20
+"""Texts are read as one matrix only if there are enough of them."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 moments = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 shapes = st.sampled_from(["seconds", "milliseconds", "microseconds"])
@@ -25,6 +27,7 @@ def test_column_equals_single_equals_datetime(moments, shape, mixed):
         texts[0] = moments[0].isoformat()
     expected = [milliseconds(datetime.fromisoformat(t)) for t in texts]
     assert parse_column(texts).tolist() == [parse(t) for t in texts] == expected
+    assert parse_column(texts * MANY).tolist() == expected * MANY
 
 
 @given(
@@ -32,7 +35,7 @@ def test_column_equals_single_equals_datetime(moments, shape, mixed):
 )
 def test_impossible_dates(text):
     """Text of the right shape but with impossible digits reads as a column the way it reads alone."""
-    assert parse_column([text, text]).tolist() == [parse(text)] * 2
+    assert parse_column([text] * MANY).tolist() == [parse(text)] * MANY
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,7 @@ def test_no_time(text):
     """What is no RFC 3339 time with offset since 1970 is UNSET, alone and in a column."""
     assert parse(text) == UNSET
     assert parse_column([text]).tolist() == [UNSET]
+    assert parse_column([text] * MANY).tolist() == [UNSET] * MANY
 
 
 def test_offsets_and_digits():
