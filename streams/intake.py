@@ -29,6 +29,7 @@ from streams.turns import Turn, Turns
 _PATIENCE_S: Final = 0.02
 _ALONE_S: Final = 0.25
 _BEGIN_S: Final = 0.005
+"""Time in which a tick begins: it marks whom it concerns."""
 _MUCH: Final = 1_000
 """With so many events to fold a partition goes on alone for a while: they leave the cache."""
 _FOLD_AFTER: Final = 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, overload
 
 import numpy as np
@@ -70,12 +70,12 @@ class Records(Sequence[Record]):
 
     @classmethod
     def joined(cls, parts: Sequence[Records]) -> Records:
-        """Parts that follow each other as one."""
+        """Parts that follow each other as one; at least one part."""
         if len(parts) == 1:
             return parts[0]
         return cls(
-            _one_array([part.offsets for part in parts]),
-            _one_array([part.timestamps for part in parts]),
+            np.concatenate([part.offsets for part in parts]),
+            np.concatenate([part.timestamps for part in parts]),
             [key for part in parts for key in part.keys],
             [value for part in parts for value in part.values],
         )
@@ -107,7 +107,3 @@ def _offsets(records: Sequence[Record]) -> Int64:
         if last - first == len(records) - 1:
             return np.arange(first, last + 1)
     return np.array([r.offset for r in records], np.int64)
-
-
-def _one_array(columns: Iterable[Int64]) -> Int64:
-    return np.concatenate([np.zeros(0, np.int64), *columns])

@@ -80,9 +80,8 @@ class Ticker:
         rows = rows[store.mark[rows] & AWAITS != 0]
         if not len(rows):
             return
-        score_events(
-            store, unscored(store, rows), context.scorer
-        )  # of those asked for before `run` got to them
+        moved = unscored(store, rows)  # of those asked for before `run` got to them
+        score_events(store, moved, context.scorer)
         alerts, f, e = run_tick(store, rows, context.scorer, context.alerts, self._tick, self._live)
         store.mark[rows] &= ~np.uint8(AWAITS)
         self._folding.tell(alerts)
