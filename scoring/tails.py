@@ -36,52 +36,60 @@ class Tails:
 
     def __init__(self) -> None:
         self._decoded: dict[int, Tail] = {}
-        self._packed: dict[int, bytes] = {}
-        """Of rows whose tail did not change since: a row is here, or in `_decoded`, or in both."""
+        self._packed: list[bytes | None] = []
+        """By row, of those whose tail did not change since: a tail is here, or in `_decoded`, or in both."""
         self._bits = np.zeros(0, np.uint8)
         """What is in the tails of `_packed`, by row; no objects, which the garbage collector would have to look at."""
         self.most_decoded = MOST_DECODED
 
     def change(self, row: int) -> Tail:
         """The tail of a row to change, made when there is none."""
-        packed, tail = self._packed.pop(row, None), self._decoded.get(row)
+        packed, tail = self._packed_of(row), self._decoded.get(row)
+        if packed is not None:
+            self._packed[row] = None
         if tail is None:
             tail = self._decoded[row] = Tail() if packed is None else Tail.decode(packed)
         return tail
 
     def get(self, row: int, default: Tail) -> Tail:
         """The tail of a row to read, `default` when there is none."""
-        if row not in self:
-            return default
-        return self[row]
+        tail = self._decoded.get(row)
+        if tail is None:
+            packed = self._packed_of(row)
+            if packed is None:
+                return default
+            tail = self._decoded[row] = Tail.decode(packed)
+        return tail
 
     def glance(self, row: int) -> Tail:
         """The tail of a row to read once: it is not remembered as decoded."""
         tail = self._decoded.get(row)
         if tail is not None:
             return tail
-        packed = self._packed.get(row)
+        packed = self._packed_of(row)
         return Tail.decode(packed) if packed else _BLANK
 
     def __getitem__(self, row: int) -> Tail:
-        tail = self._decoded.get(row)
-        if tail is None:
-            tail = self._decoded[row] = Tail.decode(self._packed[row])
+        tail = self.get(row, _BLANK)
+        if tail is _BLANK:
+            raise KeyError(row)
         return tail
 
     def __setitem__(self, row: int, tail: Tail) -> None:
-        self._packed.pop(row, None)
         self._reach(row)
+        self._packed[row] = None
         self._decoded[row], self._bits[row] = tail, _look(tail, 0)
 
     def __contains__(self, row: int) -> bool:
-        return row in self._decoded or row in self._packed
+        return row in self._decoded or self._packed_of(row) is not None
+
+    def _packed_of(self, row: int) -> bytes | None:
+        return self._packed[row] if row < len(self._packed) else None
 
     def drop(self, row: int) -> None:
         """Forget the tail of a row, if there is one."""
-        self._packed.pop(row, None)
-        if row < len(self._bits):
-            self._bits[row] = 0
+        if row < len(self._packed):
+            self._packed[row], self._bits[row] = None, 0
         self._decoded.pop(row, None)
 
     def put(self, row: int, packed: bytes, bits: int) -> None:
@@ -98,13 +106,14 @@ class Tails:
             del self._decoded[row]
         self._reach(max(tails, default=-1))
         self._bits[list(tails)] = bits
-        self._packed.update(tails)
-        for row in [row for row, packed in tails.items() if not packed]:
-            self.drop(row)
+        for row, packed in tails.items():
+            self._packed[row] = packed
+            if not packed:
+                self.drop(row)
 
     def pack(self, row: int, tick: int) -> bytes:
         """The encoded form as it stands; `tick` is the last one that the row was evaluated at."""
-        packed = self._packed.get(row)
+        packed = self._packed_of(row)
         if packed is None:
             tail = self._decoded.get(row)
             if tail is None:
@@ -116,7 +125,8 @@ class Tails:
 
     def pack_all(self, rows: Sequence[int], ticks: NDArray[np.int64]) -> list[bytes]:
         """The same for many rows."""
-        found = list(map(self._packed.get, rows))
+        self._reach(max(rows, default=-1))
+        found = [self._packed[row] for row in rows]
         return [
             self.pack(row, ticks.item(i)) if packed is None else packed
             for i, (row, packed) in enumerate(zip(rows, found, strict=True))
@@ -135,12 +145,13 @@ class Tails:
         if row >= len(self._bits):
             grown = np.zeros(max(row + 1, 2 * len(self._bits), 1024), np.uint8)
             grown[: len(self._bits)] = self._bits
+            self._packed += [None] * (len(grown) - len(self._bits))
             self._bits = grown
 
     def holding(self, bit: int) -> Iterator[tuple[int, Tail]]:
         """Rows whose tail may hold something, by its bit, and their tails."""
-        rows = [row for row in np.flatnonzero(self._bits & bit).tolist() if row in self._packed]
-        rows += [row for row in self._decoded if row not in self._packed]
+        rows = [row for row in np.flatnonzero(self._bits & bit).tolist() if self._packed[row] is not None]
+        rows += [row for row in self._decoded if self._packed_of(row) is None]
         for row in rows:
             yield row, self[row]
 

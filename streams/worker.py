@@ -18,7 +18,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from scoring.row import RowVersionError
-from streams import logs, topics
+from streams import heap, logs, topics
 from streams.app import Worker, create_worker
 from streams.clock_metadata import MetadataError
 from streams.deadline import Deadline, hear
@@ -60,6 +60,7 @@ def run(settings: Settings, create: Callable[[Settings], Worker] = create_worker
     process at once, with `os._exit`.
     """
     logs.configure(settings)
+    heap.share_one()
     gc.set_threshold(*_GC_THRESHOLDS)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
