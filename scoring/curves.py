@@ -19,24 +19,24 @@ _LONGEST: Final = 3200
 
 def curve(x: Int64, points: Sequence[tuple[int, int]]) -> Int64:
     """Piecewise linear through integer points with ascending x, clamped at the ends; rounds down within a segment."""
-    first, last, table = _curve_table(tuple(points))
-    values: Int64 = table[np.minimum(np.maximum(x, first), last) - first]
+    first, table = _curve_table(tuple(points))
+    values: Int64 = table.take(x - first, mode="clip")
     return values
 
 
 @lru_cache(maxsize=256)
-def _curve_table(points: tuple[tuple[int, int], ...]) -> tuple[int, int, Int64]:
+def _curve_table(points: tuple[tuple[int, int], ...]) -> tuple[int, Int64]:
     """A curve worked out for every x: looking up is several times cheaper than searching a segment."""
     xs, ys = np.array(points, np.int64).T
     x = np.arange(xs[0], xs[-1] + 1)
     at = np.minimum(np.searchsorted(xs, x, side="right") - 1, len(xs) - 2)
     table = ys[at] + (x - xs[at]) * np.diff(ys)[at] // np.diff(xs)[at]
-    return int(xs[0]), int(xs[-1]), table
+    return int(xs[0]), table
 
 
 def half_life(hours: Int64, half_life_hours: int) -> Int64:
     """2^(-hours / half_life_hours) in millionths, from a table by whole hours; constant beyond 3,200 hours."""
-    values: Int64 = _decay_table(half_life_hours)[np.minimum(np.maximum(hours, 0), _LONGEST)]
+    values: Int64 = _decay_table(half_life_hours).take(hours, mode="clip")
     return values
 
 

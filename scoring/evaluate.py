@@ -20,7 +20,7 @@ import scoring.signals.reach
 import scoring.signals.relationships
 import scoring.signals.sentiment
 import scoring.signals.support  # noqa: F401 - importing them fills the registry
-from scoring.facts import Facts
+from scoring.facts import FEW, Facts
 from scoring.layout import DIMENSIONS, MISSING, TIERS, D
 from scoring.model import Model
 from scoring.signals.registry import SIGNALS, SignalFunction, unusable
@@ -105,8 +105,8 @@ class Scorer:
             values[place] = function(f, options)
         if self._slots:
             have = np.where(values != MISSING, self._weights, 0)
-            total = np.add.reduceat(have * values, self._begins)
-            have = np.add.reduceat(have, self._begins)
+            total = _sums(have * values, self._begins)
+            have = _sums(have, self._begins)
             known = (have > 0) & (weight[self._slots] > 0)
             sub[self._slots] = np.where(known, total // np.maximum(have, 1), MISSING)
         signals = {name: values[place] for place, (name, _, _) in enumerate(self._signals)}
@@ -114,6 +114,13 @@ class Scorer:
         return Evaluation(
             sub, weight, score, coverage, contributions(sub, weight, score), tier, values, signals
         )
+
+
+def _sums(values: Int64, begins: NDArray[np.intp]) -> Int64:
+    """Sums of (signals, n) over the signals of each dimension, of which `begins` are the first."""
+    if values.shape[1] <= FEW:
+        return np.asarray(np.add.reduceat(values, begins))
+    return np.stack([np.add.reduce(part, axis=0) for part in np.split(values, begins[1:])])
 
 
 def combine(sub: Int64, weight: Int64) -> tuple[Int64, Int64]:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from scoring.curves import distinct
 from scoring.fold.usage import FEATURE_BITS, USER_BITS
-from scoring.layout import DAYS, MISSING, MONTHS, RINGS, TIERS, WEEK_SLOTS, WEEKS, take_rows
+from scoring.layout import DAYS, MISSING, MONTHS, RINGS, TIERS, WEEK_SLOTS, WEEKS, copy_rows, take_rows
 from scoring.model_parts import TierName
 from scoring.state import Store
 from scoring.tail import Tail
 from scoring.times import DAY, HOUR, UNSET, Int64, month_of_day
 
-_FEW: Final = 64
+FEW: Final = 64
 """Accounts up to which the call itself costs more than the sum."""
 
 
@@ -50,7 +50,7 @@ class Facts:
         self._matrices: dict[str, NDArray[Any]] = {}
         at = self._rows
         self.hot: NDArray[Any] = (  # a copy: what is scored is compared with what it was before
-            store.hot[at].copy() if isinstance(at, slice) else take_rows(store.hot, at)
+            copy_rows(store.hot[at]) if isinstance(at, slice) else take_rows(store.hot, at)
         )
         self.at: Int64 = np.broadcast_to(np.asarray(now, np.int64), len(self.hot))
         self.now = int(now if np.ndim(now) == 0 else self.at[0])
@@ -209,7 +209,7 @@ class Facts:
 
 def row_sums(values: NDArray[Any]) -> Int64:
     """Sum of each row; of many rows as short as ours NumPy's own sum takes two to six times as long."""
-    if len(values) < _FEW:
+    if len(values) < FEW:
         return np.asarray(np.add.reduce(values, axis=1, dtype=np.int64))
     sums: Int64 = np.einsum("ij->i", values, dtype=np.int64)
     return sums

@@ -110,6 +110,11 @@ def words(rows: NDArray[Any]) -> NDArray[np.uint64]:
     return rows.view("<u8").reshape(len(rows), -1)
 
 
+def copy_rows(rows: NDArray[Any]) -> NDArray[Any]:
+    """A copy of a contiguous structured array."""
+    return words(rows).copy().view(rows.dtype).reshape(-1)
+
+
 def take_rows(rows: NDArray[Any], at: NDArray[np.int64]) -> NDArray[Any]:
     """Copies of some rows of a contiguous structured array."""
     return words(rows).take(at, axis=0).view(rows.dtype).reshape(-1)

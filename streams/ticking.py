@@ -24,8 +24,8 @@ from scoring.times import DAY, HOUR, UNSET, Int64, iso
 from streams.publication import worth_telling
 
 _AT_ONCE: Final = 2048
-_SLICE: Final = 1024
-"""Accounts of a tick that are evaluated in one turn of the event loop."""
+_SLICE: Final = 1536
+"""Accounts of a tick that are evaluated in one turn of the event loop, at most: some 7 ms."""
 
 
 class TickLine(Struct, frozen=True):
@@ -42,8 +42,8 @@ class TickLine(Struct, frozen=True):
 
 def slices(rows: Int64) -> Iterator[Int64]:
     """Rows in pieces that do not hold the event loop for long."""
-    for start in range(0, len(rows), _SLICE):
-        yield rows[start : start + _SLICE]
+    if len(rows):
+        yield from np.array_split(rows, -(-len(rows) // _SLICE))
 
 
 def score_events(store: Store, rows: Int64, scorer: Scorer) -> None:

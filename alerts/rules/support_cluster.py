@@ -38,8 +38,9 @@ class SupportCluster(Level[Options]):
 
     def evidence(self, tick: Tick, i: int) -> list[Evidence]:
         """Now and usually."""
-        days, one = self.options.window_days, tick.of(np.array([i]))
-        recent, before = one.window("tickets", days), one.window("tickets", _PACE_DAYS, days)
-        usual = f"usually {before[0] * days / _PACE_DAYS:.1f}" if before[0] else "none in the 8 weeks before"
-        text = f"{counted(int(recent[0]), 'ticket')} in {counted(days, 'day')}; {usual}"
+        days = self.options.window_days
+        recent = int(tick.facts.window("tickets", days)[i])
+        before = int(tick.of(np.array([i])).window("tickets", _PACE_DAYS, days)[0])
+        usual = f"usually {before * days / _PACE_DAYS:.1f}" if before else "none in the 8 weeks before"
+        text = f"{counted(recent, 'ticket')} in {counted(days, 'day')}; {usual}"
         return [Evidence(text, newest(tick.tail(i), "ticket "))]

@@ -24,6 +24,8 @@ LONGEST_WEEKS: Final[dict[str, int]] = {}
 TOUCH_WEEKS: Final = 14
 """What the rings of engagement can answer: 16 weeks, less the present one and one that is rolled ahead."""
 _ALWAYS = frozenset({"weight", "curve"})
+_FARTHEST = 2.0**53
+"""Beyond any curve."""
 
 
 def signal(*options: str, longest_weeks: int = 30) -> Callable[[SignalFunction], SignalFunction]:
@@ -48,7 +50,8 @@ def account_signal(*options: str) -> Callable[[AccountFunction], AccountFunction
             told = (function(f.account(i), s) for i in range(len(f)))
             x = np.array([np.nan if value is None else value for value in told], np.float64)
             known = ~np.isnan(x)
-            values = curve(np.where(known, x, 0).astype(np.int64), s.curve)
+            within = np.clip(np.where(known, x, 0), -_FARTHEST, _FARTHEST)  # as a cast of more is not defined
+            values = curve(within.astype(np.int64), s.curve)
             return np.where(known, values, MISSING)
 
         SIGNALS[function.__name__] = over_all, frozenset(options)
