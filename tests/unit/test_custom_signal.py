@@ -10,7 +10,7 @@ import pytest
 from scoring.evaluate import Scorer
 from scoring.facts import Facts
 from scoring.model import parse_model
-from scoring.signals.registry import SIGNALS
+from scoring.signals.registry import SIGNALS, account_signal
 from scoring.times import DAY
 from streams.extensions import ExtensionError, load_signals
 from tests.property.feeds import START, event, tell
@@ -70,3 +70,29 @@ def test_a_broken_extension_is_named(installed: Path) -> None:
     (installed / "entry_points.txt").write_text("[accountpulse.signals]\nbroken = no_such_module\n")
     with pytest.raises(ExtensionError, match=r"broken.*no_such_module"):
         load_signals()
+
+
+@pytest.mark.parametrize(("told", "scored"), [(1e300, 100_000), (-1e300, 0)])
+def test_a_number_beyond_any_curve_scores_as_its_end(
+    monkeypatch: pytest.MonkeyPatch, told: float, scored: int
+) -> None:
+    """A signal may tell more than 64 bits hold: that is more, or less, than any point of its curve."""
+    monkeypatch.setitem(SIGNALS, "boundless", SIGNALS["usage_trend"])  # taken out again after the test
+
+    @account_signal()
+    def boundless(_account: object, _options: object) -> float:
+        return told
+
+    store = tell([event("usage", START)], START + DAY).store
+    model = parse_model(
+        """
+name: custom
+dimensions:
+  product_usage:
+    weight: {low_touch: 1}
+    signals:
+      boundless: {weight: 1, curve: [[-5, 0], [1000, 100000]]}
+"""
+    )
+    found = Scorer(model).evaluate(Facts(store, slice(0, 1), START + DAY)).signals
+    assert found["boundless"].tolist() == [scored]
