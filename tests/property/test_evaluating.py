@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.evaluate import Evaluation, Scorer
-from scoring.facts import Facts
+from scoring.facts import FEW, Facts
 from scoring.layout import HOT, MATRICES, MISSING, D
 from scoring.model import default_model
 from scoring.row import encode_rows, restore_rows
@@ -28,17 +28,23 @@ def evaluated(store: Store, rows: np.ndarray, now: int) -> Evaluation:
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=seeds, n=st.integers(1, 40), hours=st.integers(0, 30))
-def test_one_equals_many(seed, n, hours):
+@given(
+    seed=seeds,
+    n=st.integers(1, 40) | st.just(FEW + 1),
+    times=st.sampled_from([1, FEW + 1]),
+    hours=st.integers(0, 30),
+)
+def test_one_equals_many(seed, n, times, hours):
     """Scoring an account alone gives bit for bit what scoring it among others gives: score, coverage, every signal."""
     store, now = scrambled(n, seed), END + hours * HOUR
     store.roll(now // DAY)
-    many = evaluated(store, np.arange(n), now)
+    many = evaluated(store, np.tile(np.arange(n), times), now)  # neighbours, or not; few, or many
     for i in range(n):
         one = evaluated(store, np.array([i]), now)
         for whole, single in zip(many[:-1], one[:-1], strict=True):
-            assert (whole[..., i] == single[..., 0]).all()
-        assert {k: v[i] for k, v in many.signals.items()} == {k: v[0] for k, v in one.signals.items()}
+            assert (whole[..., i::n] == single).all()
+        assert many.signals.keys() == one.signals.keys()
+        assert all((many.signals[k][i::n] == v).all() for k, v in one.signals.items())
 
 
 @settings(max_examples=30, deadline=None)
