@@ -25,7 +25,7 @@ COMPOSE_OPTIONS = {
 }
 """Those that the pages use, as https://docs.docker.com/reference/cli/docker/compose/ has them."""
 EVERY = of_the_program()
-EVENTS = 60_000
+EVENTS = 20_000
 
 
 def others(program: str) -> list[str]:
