@@ -1,6 +1,5 @@
 """Fixtures shared by all tests: real servers, one of each per session, and topic names nobody else uses."""
 
-import os
 import signal
 import uuid
 from collections.abc import Iterator
@@ -23,11 +22,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jo
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
 SERVER_FIXTURES = frozenset({"kafka", "redis_server"})
-
-
-def pytest_xdist_auto_num_workers() -> int | None:
-    """One more than there are cores, as some tests wait for the programs they start; unless xdist's own variable tells."""
-    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
