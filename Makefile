@@ -26,7 +26,7 @@ demo: $(READY) ## Watch accounts being scored; no server needed.
 
 test: $(READY) ## Everything but the long fault runs: pure tests first, then those against real servers.
 	ACCOUNTPULSE_TEST_HISTORIES=$(or $(HISTORIES),50) $(BIN)/pytest -q -m "not servers and not fault" -n auto
-	$(BIN)/pytest -q -m "servers and not fault" -n 3
+	$(BIN)/pytest -q -m "servers and not fault" -n 3 --dist loadfile
 
 check: $(READY) ## Lint, format, types, layers.
 	$(BIN)/ruff check --quiet

@@ -121,13 +121,13 @@ async def test_receiver_that_never_shakes_hands():
     held: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    sink = webhook(f"https://127.0.0.1:{port}/", timeout=0.05, context=ssl.create_default_context())
+    sink = webhook(f"https://127.0.0.1:{port}/", timeout=0.5, context=ssl.create_default_context())
     loop = asyncio.get_running_loop()
-    for _ in range(15):
+    for _ in range(4):
         began = loop.time()
-        outcomes = await asyncio.gather(*(sink.send(make()) for _ in range(8)), return_exceptions=True)
+        outcomes = await asyncio.gather(*(sink.send(make()) for _ in range(30)), return_exceptions=True)
         assert all(isinstance(each, SinkError) and each.retryable for each in outcomes), outcomes
-        assert loop.time() - began < 2
+        assert loop.time() - began < 5
     assert len(held) == 120, "some attempt was refused a connection"
     server.close()
     for writer in held:
