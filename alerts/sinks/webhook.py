@@ -15,7 +15,7 @@ import logging
 import ssl
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from pydantic import SecretStr
@@ -32,6 +32,28 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
     """`v1=` and the hex HMAC-SHA256 over `<timestamp>.<body>`; timestamp in Unix seconds as in its header."""
     mac = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
     return f"v1={mac.hexdigest()}"
+
+
+class _Handshake:
+    """The connection that an attempt opened, until TLS is agreed on.
+
+    The client closes it if the handshake fails, or takes too long; not if it is cut off, as a whole attempt is.
+    """
+
+    def __init__(self) -> None:
+        self._stream: Any = None
+
+    async def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Hears what the client does (https://www.python-httpx.org/advanced/extensions/#trace)."""
+        if event == "connection.connect_tcp.complete":
+            self._stream = info["return_value"]
+        elif event == "connection.start_tls.complete":
+            self._stream = None
+
+    async def close(self) -> None:
+        """Closes it, if it is still there."""
+        if self._stream is not None:
+            await self._stream.aclose()
 
 
 class Webhook:
@@ -79,13 +101,17 @@ class Webhook:
         Raises:
             SinkError: Retryable for network trouble, timeouts, 408, 425, 429 and 5xx; else not.
         """
-        body = render.body(alert)
+        body, handshake = render.body(alert), _Handshake()
         try:
             async with asyncio.timeout(self._attempt_timeout):
                 response = await self._client.post(
-                    self._url, content=body, headers=self._headers(alert, body)
+                    self._url,
+                    content=body,
+                    headers=self._headers(alert, body),
+                    extensions={"trace": handshake.trace},
                 )
         except TimeoutError:
+            await handshake.close()
             raise SinkError(f"no whole answer within {self._attempt_timeout:g} s", retryable=True) from None
         except httpx.HTTPError as error:
             # Neither the text nor the cause is kept: both may hold the URL.

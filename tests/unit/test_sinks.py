@@ -10,6 +10,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 from pydantic import SecretStr
@@ -134,6 +135,27 @@ async def test_receiver_that_never_shakes_hands():
         writer.close()
     await server.wait_closed()
     await sink.close()
+
+
+async def test_an_attempt_cut_off_in_a_handshake_leaves_no_connection():
+    """After the process stood still for longer than an attempt may take, what that had opened is closed."""
+    said: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def listen(reader, writer) -> None:
+        begun = await reader.read(1)
+        time.sleep(1)
+        said.set_result(begun + await reader.read())
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    sink = webhook(f"https://127.0.0.1:{port}/", timeout=0.3, context=ssl.create_default_context())
+    with pytest.raises(SinkError):
+        await sink.send(make())
+    assert await asyncio.wait_for(said, 5), "there was no handshake"
+    await sink.close()
+    server.close()
+    await server.wait_closed()
 
 
 async def test_no_credentials_in_errors_or_logs(caplog):
