@@ -223,6 +223,18 @@ def test_what_travels_with_a_commit_stays_small():
     assert max(len(metadata) for _, metadata in partition.positions().values()) < 300
 
 
+def test_what_evaluates_nobody_travels_no_further():
+    """Repetitions, one a minute for most of an hour, let no tick run; what the clock has passed is not told with a commit either."""
+    partition = minutes()
+    for n in range(55):
+        at = START + n * MINUTE + 1
+        partition.feed(0, [record(n, event("usage", at, "a") | {"event_id": "same"})])
+        for _ in partition.advance(at, frozenset(range(1, 6))):
+            pass
+    assert partition.context.totals.ticks <= 2
+    assert max(len(metadata) for _, metadata in partition.positions().values()) < 150
+
+
 def test_scores_in_turn():
     """Whoever publishes a block at a time reaches every account, though each day moves the scores of all."""
     names = [f"a-{n}" for n in range(600)]
