@@ -34,7 +34,11 @@ class ModelError(ValueError):
 
 
 def load_model(path: Path | None) -> Model:
-    """The model of a file, or the one of the package for None. Raises ModelError."""
+    """The model of a file, or the one of the package for None; signals of installed packages may be named from now on.
+
+    Raises ModelError, ExtensionError for a broken extension.
+    """
+    load_signals()
     if path is None:
         return default_model()
     try:
@@ -61,9 +65,8 @@ def make_context(
 ) -> Context:
     """What all partitions of a process share; `partitions` None accepts every key on every partition.
 
-    Raises ModelError if the model names signals or options that do not exist, ExtensionError for a broken extension.
+    Raises ModelError if the model names signals or options that do not exist.
     """
-    load_signals()
     try:
         scorer = Scorer(model)
     except ValueError as error:

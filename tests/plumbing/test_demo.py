@@ -195,7 +195,7 @@ def test_without_a_terminal_that_can_show_it_there_are_plain_lines(
 ) -> None:
     """TERM=dumb and --plain get lines, and not one control sequence that moves the cursor."""
     terminal = Terminal(tmp_path, term, *words)
-    terminal.wait_for("has stopped using the product")
+    terminal.wait_for("lost its sponsor")
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.end(30) == 130
     assert re.search(r"\x1b\[[0-9;?]*[A-HJKfhl]", terminal.text) is None

@@ -24,7 +24,7 @@ def alerts(partition: Partition) -> list[tuple[object, ...]]:
     return sorted((a.account_id, a.rule, a.episode, a.revision, a.phase, a.at, a.tick, a.band) for a in told)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(events=st.lists(living, min_size=2, max_size=40), random=st.randoms(use_true_random=False))
 def test_state_and_alerts_are_the_same(events, random):
     """Whatever is fed between whichever slices, rows, tick lines and alerts are those of a feed in time order."""

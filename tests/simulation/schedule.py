@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -24,6 +25,8 @@ from tests.simulation.worker import Worker
 from tests.simulation.world import World
 
 TICK, GRACE, STEPS = 6 * HOUR, 60_000, 250
+SCHEDULES = 4
+"""Of each history."""
 MODEL = parse_model("""
 name: simulated
 minimum_coverage: 100
@@ -76,47 +79,51 @@ def simulate(
     Everything random comes from the seed: the same seed does the same again.
     """
     random = Random(f"simulation {seed}")
-    feeds = feeds_of(seed // 4)  # four schedules for each history
-    expected, wanted = undisturbed(feeds)
+    expected = undisturbed(seed // SCHEDULES)
     told: Told = {}
     wrong: list[str] = []
-    world = World(feeds, random, fenced=fenced)
+    world = World(expected.feeds, random, fenced=fenced)
     context = _context(told, wrong)
-    asyncio.run(_live_through(world, context, expected.context_last, flush, prepare))
+    asyncio.run(_live_through(world, context, expected.last, flush, prepare))
     rebuilt = Partition(0, make_context(MODEL, tick_ms=TICK, grace_ms=GRACE))
     rebuilt.restore(world.rows())
     rebuilt.takeover()
-    rebuilt.store.roll(expected.partition.store.day)  # rows are not written for the sake of a day alone
-    wrong += [f"rebuilt: {d}" for d in differences(accounts(expected.partition), accounts(rebuilt))]
+    rebuilt.store.roll(expected.day)  # rows are not written for the sake of a day alone
+    wrong += [f"rebuilt: {d}" for d in differences(expected.accounts, accounts(rebuilt))]
     wrong += differences(expected.told, told) + world.wrong
-    wrong += _alerts_differ(wanted, world.alerts)
+    wrong += _alerts_differ(expected.alerts, world.alerts)
     world.seen["replayed"] = sum(n for (_, fate), n in context.totals.events.items() if fate == "replayed")
     return Result(seed, wrong, world.seen)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Undisturbed:
-    """What one worker that never failed says about a log."""
+    """A log, and what one worker that never failed says about it."""
 
-    partition: Partition
+    feeds: list[list[Any]]
+    last: int
+    accounts: dict[str, dict[str, Any]]
+    day: int
     told: Told
-    context_last: int
+    alerts: list[Alert]
 
 
-def undisturbed(feeds: Sequence[Sequence[Any]]) -> tuple[Undisturbed, list[Alert]]:
-    """The same log told by one worker in one piece."""
+@lru_cache(maxsize=1)
+def undisturbed(number: int) -> Undisturbed:
+    """One of the histories, told by one worker in one piece; the schedules of a history follow one another."""
+    feeds = feeds_of(number)
     told: Told = {}
     last = max(r.timestamp for feed in feeds for r in feed) // TICK * TICK + 2 * TICK + GRACE + 1
     world = World(feeds, Random(0))
     world.lossy = False
-    worker: list[Worker] = []
 
-    async def live() -> None:
-        worker.append(Worker(world, _context(told, []), last))
-        await worker[0].finish()
+    async def live() -> Partition:
+        worker = Worker(world, _context(told, []), last)
+        await worker.finish()
+        return worker.partition
 
-    asyncio.run(live())
-    return Undisturbed(worker[0].partition, told, last), world.alerts
+    partition = asyncio.run(live())
+    return Undisturbed(feeds, last, accounts(partition), partition.store.day, told, world.alerts)
 
 
 def _context(told: Told, wrong: list[str]) -> Context:

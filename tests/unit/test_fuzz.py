@@ -23,9 +23,9 @@ from tests.oracle.reading import LogRecord, RejectedError, read
 from tests.oracle.run import Outcome, run
 from tests.oracle.test_oracle import outlook
 
-INPUTS = int(os.environ.get("ACCOUNTPULSE_TEST_FUZZ", "10000"))
+INPUTS = int(os.environ.get("ACCOUNTPULSE_TEST_FUZZ", "5000"))
 FIRST = int(os.environ.get("ACCOUNTPULSE_TEST_SEED", "0"))
-BLOCK, BLOCKS_PER_TEST = 1000, 10
+BLOCK, BLOCKS_PER_TEST = 1000, 5
 TICK, GRACE = 6 * HOUR, 60_000
 START, STEP = millis("2026-06-01"), 100_000
 
