@@ -23,6 +23,8 @@ TREND_ANSWERS: Final = 4
 """Answers from which on a trend is told."""
 ANSWERS: Final = 32
 """Answers kept per kind, the newest of as many respondents."""
+_Told = tuple[int, str, int]
+"""Time, respondent and score of an answer."""
 
 
 def fold_surveys(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
@@ -42,7 +44,7 @@ def fold_surveys(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
             continue
         answers[respondent] = Answer(ts, response, normalised_score(event) or 0)
         if len(answers) > ANSWERS:
-            oldest = min(answers, key=lambda who: (answers[who].ts, who))
+            oldest = _oldest(answers)
             del answers[oldest]
             if oldest == respondent:
                 new[i] = False
@@ -59,38 +61,54 @@ def derive(store: Store, row: int) -> None:
     _derive(store, [(row, kind) for kind in SURVEY_KINDS])
 
 
+def _oldest(answers: dict[str, Answer]) -> str:
+    """Whose answer is the oldest; of several, the first by name."""
+    first = min([a.ts for a in answers.values()])
+    return min([who for who, a in answers.items() if a.ts == first])
+
+
 def _derive(store: Store, which: Sequence[tuple[int, str]]) -> None:
     """The columns of these (row, kind): number, mean, newest time and trend of the answers kept."""
     if not which:
         return
-    told = [_summary(store.tails[row].surveys.get(kind)) for row, kind in which]
+    told, extremes = [], {}
+    for row, kind in which:
+        in_order = _in_order(store.tails[row].surveys.get(kind) or {})
+        told.append(_summary(in_order))
+        if kind == "nps":
+            extremes[row] = _extremes(in_order)
     rows, slots = [row for row, _ in which], [SURVEY_KINDS.index(kind) for _, kind in which]
     for name, values in zip(
         ("survey_n", "survey_mean", "survey_ts", "survey_trend"), zip(*told, strict=True), strict=True
     ):
         store.hot[name][rows, slots] = values
-    for row in [row for row, kind in which if kind == "nps"]:
-        detractor = promoter = UNSET
-        for answer in store.tails[row].surveys.get("nps", {}).values():
-            if answer.score <= DETRACTOR:
-                detractor = max(detractor, answer.ts)
-            elif answer.score >= PROMOTER:
-                promoter = max(promoter, answer.ts)
-        store.hot["detractor_ts"][row], store.hot["promoter_ts"][row] = detractor, promoter
+    if extremes:
+        rows = list(extremes)
+        store.hot["detractor_ts"][rows], store.hot["promoter_ts"][rows] = zip(*extremes.values(), strict=True)
 
 
-def _summary(answers: dict[str, Answer] | None) -> tuple[int, int, int, int]:
+def _in_order(answers: dict[str, Answer]) -> list[_Told]:
+    """The answers, the oldest first."""
+    return sorted([(a.ts, who, a.score) for who, a in answers.items()])
+
+
+def _summary(in_order: Sequence[_Told]) -> tuple[int, int, int, int]:
     """Number, mean, newest time, trend."""
-    if not answers:
+    if not in_order:
         return 0, 0, UNSET, 0
-    times, scores = [a.ts for a in answers.values()], [a.score for a in answers.values()]
-    n, trend = len(scores), 0
-    if n >= TREND_ANSWERS:
-        trend = _trend([score for _, _, score in sorted(zip(times, answers, scores, strict=True))])
-    return n, sum(scores) // n, max(times), trend
+    scores = [score for _, _, score in in_order]
+    n = len(scores)
+    return n, sum(scores) // n, in_order[-1][0], _trend(scores) if n >= TREND_ANSWERS else 0
 
 
 def _trend(scores: Sequence[int]) -> int:
     """Mean of the newer half less that of the older half, oldest first."""
     half = len(scores) // 2
     return sum(scores[-half:]) // half - sum(scores[:half]) // half
+
+
+def _extremes(in_order: Sequence[_Told]) -> tuple[int, int]:
+    """When a detractor answered last, and a promoter; UNSET for never."""
+    detractor = next((ts for ts, _, score in reversed(in_order) if score <= DETRACTOR), UNSET)
+    promoter = next((ts for ts, _, score in reversed(in_order) if score >= PROMOTER), UNSET)
+    return detractor, promoter

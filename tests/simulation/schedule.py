@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
@@ -72,9 +73,9 @@ def simulate(
     *,
     flush: type[Flush] = Flush,
     fenced: bool = True,
-    prepare: Callable[[Partition], None] | None = None,
+    plant: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Result:
-    """Run one seed. `flush`, `fenced`, `prepare` are where bugs are planted.
+    """Run one seed. `flush`, `fenced`, `plant` are where bugs are planted; what is expected is told without them.
 
     Everything random comes from the seed: the same seed does the same again.
     """
@@ -84,7 +85,8 @@ def simulate(
     wrong: list[str] = []
     world = World(expected.feeds, random, fenced=fenced)
     context = _context(told, wrong)
-    asyncio.run(_live_through(world, context, expected.last, flush, prepare))
+    with plant():
+        asyncio.run(_live_through(world, context, expected.last, flush))
     rebuilt = Partition(0, make_context(MODEL, tick_ms=TICK, grace_ms=GRACE))
     rebuilt.restore(world.rows())
     rebuilt.takeover()
@@ -147,14 +149,9 @@ def _alerts_differ(wanted: Sequence[Alert], got: Sequence[Alert]) -> list[str]:
                                                 {str(k): sorted(v) for k, v in keyed(got).items()})]  # fmt: skip
 
 
-async def _live_through(
-    world: World, context: Context, last: int, flush: type[Flush], prepare: Callable[[Partition], None] | None
-) -> None:
+async def _live_through(world: World, context: Context, last: int, flush: type[Flush]) -> None:
     def join() -> Worker:
-        worker = Worker(world, context, last, flush)
-        if prepare is not None:
-            prepare(worker.partition)
-        return worker
+        return Worker(world, context, last, flush)
 
     members = [join()]
     for _ in range(STEPS):
