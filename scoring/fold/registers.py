@@ -58,9 +58,11 @@ def replace_smallest(store: Store, column: str, row: int, before: int, now: int,
 
     Only where the smallest itself went: an account with thousands of open invoices is not walked through at each event.
     """
+    if before == now:
+        return
     values = store.hot[column]
     smallest = values.item(row)
     if now != UNSET and (smallest == UNSET or now <= smallest):
         values[row] = now
-    elif before == smallest and before not in (now, UNSET):
+    elif before == smallest != UNSET:
         unknown.add(row)

@@ -109,6 +109,6 @@ def _trend(scores: Sequence[int]) -> int:
 
 def _extremes(in_order: Sequence[_Told]) -> tuple[int, int]:
     """When a detractor answered last, and a promoter; UNSET for never."""
-    detractor = next((ts for ts, _, score in reversed(in_order) if score <= DETRACTOR), UNSET)
-    promoter = next((ts for ts, _, score in reversed(in_order) if score >= PROMOTER), UNSET)
-    return detractor, promoter
+    detractors = [ts for ts, _, score in in_order if score <= DETRACTOR]
+    promoters = [ts for ts, _, score in in_order if score >= PROMOTER]
+    return detractors[-1] if detractors else UNSET, promoters[-1] if promoters else UNSET
