@@ -75,12 +75,9 @@ _WAYS: Final = {
 }
 _CODES: Final = {key: code for code, key in enumerate(_WAYS)}
 """Channel and direction to where their way stands in the columns below."""
-_FLAG, _OUTBOUND, _REPLY = (
-    np.array([getattr(way, name) for way in _WAYS.values()]) for name in ("flag", "outbound", "reply")
+_FLAG, _OUTBOUND, _REPLY, _RING = (
+    np.array([getattr(way, name) for way in _WAYS.values()]) for name in ("flag", "outbound", "reply", "ring")
 )
-_COUNTED_IN: Final = ("help", "marketing", "community", "replies", "outreach", "")
-_RING = np.array([_COUNTED_IN.index(way.ring) for way in _WAYS.values()])
-_RINGS_AT = np.arange(len(_COUNTED_IN))[:, None]
 
 
 def fold_engagement(store: Store, rows: Int64, events: Sequence[Any], times: Int64) -> NDArray[np.bool_]:
@@ -112,7 +109,7 @@ def fold_engagement(store: Store, rows: Int64, events: Sequence[Any], times: Int
 def _count(store: Store, rows: Int64, events: Sequence[Engagement], times: Int64) -> None:
     """Flags, active days and rings of new events: sums and maxima, so the order does not matter."""
     codes = np.array([_CODES[e.channel, e.direction] for e in events])
-    outbound, reply = _OUTBOUND[codes], _REPLY[codes]
+    outbound, reply, ring = _OUTBOUND[codes], _REPLY[codes], _RING[codes]
     senior = np.array([e.role in _SENIOR for e in events])
     np.bitwise_or.at(store.hot["flags"], rows, (_FLAG[codes] | senior * SPONSORS_TRACKED).astype(np.uint16))
     days = times // DAY
@@ -123,9 +120,9 @@ def _count(store: Store, rows: Int64, events: Sequence[Engagement], times: Int64
     np.maximum.at(store.hot4, rows[at] * _HOT4 + _LAST_ACTIVE, days[at].astype(np.int32))
     at = np.flatnonzero(reply)
     np.maximum.at(store.hot8, rows[at] * _HOT8 + _TWO_WAY, times[at])
-    for name, at in zip(_COUNTED_IN, map(np.flatnonzero, _RING[codes] == _RINGS_AT), strict=True):
-        if name and len(at):
-            store.count_all(name, rows[at], days[at] // 7)
+    for name in set(ring.tolist()) - {""}:
+        at = np.flatnonzero(ring == name)
+        store.count_all(name, rows[at], days[at] // 7)
     at = np.flatnonzero(reply & senior)
     store.count_all("senior_replies", rows[at], days[at] // 7)
 

@@ -44,7 +44,7 @@ def fold_surveys(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
             continue
         answers[respondent] = Answer(ts, response, normalised_score(event) or 0)
         if len(answers) > ANSWERS:
-            oldest = _oldest(answers)
+            _, oldest, _ = _in_order(answers)[0]
             del answers[oldest]
             if oldest == respondent:
                 new[i] = False
@@ -59,12 +59,6 @@ def fold_surveys(store: Store, rows: Int64, events: Sequence[Any], times: Int64)
 def derive(store: Store, row: int) -> None:
     """The columns that summarise the answers of an account."""
     _derive(store, [(row, kind) for kind in SURVEY_KINDS])
-
-
-def _oldest(answers: dict[str, Answer]) -> str:
-    """Whose answer is the oldest; of several, the first by name."""
-    first = min([a.ts for a in answers.values()])
-    return min([who for who, a in answers.items() if a.ts == first])
 
 
 def _derive(store: Store, which: Sequence[tuple[int, str]]) -> None:
