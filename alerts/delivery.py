@@ -80,6 +80,7 @@ class Deliverer:
         on_group: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._sink = sink
+        self._can_group = isinstance(sink, Messenger)
         self._sender = sender
         self._log = log
         self._router = router or Router()
@@ -122,8 +123,7 @@ class Deliverer:
     def _waits(self, alert: Alert, target: Target) -> bool:
         """Whether it is parked: first news of an alert, unless it is a fact, which somebody may act on right now."""
         first = alert.phase is Phase.FIRING and not alert.revision
-        grouped = target.group_wait > 0 and isinstance(self._sink, Messenger)
-        return first and grouped and alert.rule not in FACTS
+        return first and self._can_group and target.group_wait > 0 and alert.rule not in FACTS
 
     def _followed(self, alert: Alert, routed: Sequence[Target], known: Known) -> list[Target]:
         """The routed receivers and those who know of the alert; a resolve goes only to the latter, if any."""

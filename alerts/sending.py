@@ -76,6 +76,7 @@ class Sender:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sink = sink
+        self._messenger = sink if isinstance(sink, Messenger) else None
         self._attempt_timeout = attempt_timeout
         self._backoff = backoff or Backoff()
         self._on_retry = on_retry
@@ -100,8 +101,8 @@ class Sender:
 
     async def _attempt(self, message: Message) -> str | SinkError | None:
         try:
-            if isinstance(self._sink, Messenger):
-                return await self._sink.post(message)
+            if self._messenger:
+                return await self._messenger.post(message)
             async with self._slots, asyncio.timeout(self._attempt_timeout):
                 await self._sink.send(message.alerts[0])
         except SinkError as error:

@@ -16,7 +16,7 @@ from streams.context import make_context
 from streams.own_records import CLOCK_KEY
 from streams.pipeline import Partition
 from streams.settings import Settings
-from tests.oracle.columns import accounts
+from tests.oracle.columns import accounts, restored
 from tests.oracle.compare import differences
 from tests.oracle.reading import LogRecord
 from tests.oracle.run import run
@@ -48,8 +48,7 @@ def check_sample(settings: Settings, fleet: Fleet, *, tick_ms: int) -> dict[str,
 def _differences(settings: Settings, number: int, sample: set[bytes], tick_ms: int) -> list[str]:
     engine = Partition(number, make_context(default_model(), tick_ms=tick_ms, grace_ms=_grace(settings)))
     rows = {record.key: record.value for record in read(settings, "state", number, clock=True)}
-    engine.restore(list(rows.items()))
-    engine.takeover()
+    restored(engine, list(rows.items()))
     last = int(engine.store.hot["tick"][: engine.store.n].max())
     log = _log(settings, number, sample)
     model = yaml.safe_load(_MODEL.read_text("utf-8"))
@@ -57,8 +56,7 @@ def _differences(settings: Settings, number: int, sample: set[bytes], tick_ms: i
     names = {key.decode() for key in sample} & told.keys()
     expected = {name: outlook(engine.store.day, told[name]) for name in names}
     small = Partition(number, engine.context)
-    small.restore([(key, rows[key]) for key in (*sample, CLOCK_KEY) if key in rows])
-    small.takeover()
+    restored(small, [(key, rows[key]) for key in (*sample, CLOCK_KEY) if key in rows])
     small.store.roll(engine.store.day)
     return differences(expected, accounts(small))
 

@@ -2,7 +2,7 @@
 
 JSON, as brokers keep text: `[format, version of the rows, last tick passed, position]`. The first format had neither of
 the first two; with the third, rows are not written because time passed, which earlier releases would not make up for
-(`streams.ticking.stand_at`). A release reads all earlier formats and refuses what a newer one wrote, before it joins.
+(`streams.takeover`). A release reads all earlier formats and refuses what a newer one wrote, before it joins.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as RedisClient
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
@@ -21,9 +22,12 @@ from alerts.delivery import Known
 from alerts.model import Alert, Phase
 from alerts.route import Target
 from alerts.sending import Fate
+from streams.lookups import Fields, Lookups
 from streams.settings import Redis
 
 DAY_S: Final = 86_400
+CONNECTIONS: Final = 32
+"""Of one client, at most."""
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 5.0
 _STEP: Final = "step"
@@ -61,9 +65,11 @@ def connect(redis: Redis, *, timeout: float = 5.0) -> RedisClient:
     if redis.password:
         arguments["password"] = redis.password.get_secret_value()
     try:
-        return RedisClient.from_url(url, **arguments)
+        # Waits for a connection that is free: the other pool of redis-py refuses whoever comes when all are in use.
+        pool = BlockingConnectionPool.from_url(url, max_connections=CONNECTIONS, timeout=None, **arguments)
     except ValueError:
         raise RedisUrlError from None
+    return RedisClient.from_pool(pool)
 
 
 class RedisDeliveryLog:
@@ -78,14 +84,14 @@ class RedisDeliveryLog:
         self._prefix = prefix
         self._seconds = {False: days * DAY_S, True: max(days, receipt_days) * DAY_S}
         self._away = False
+        self._lookups = Lookups(self._look_up)
 
     async def known(self, alert: Alert, sink: str) -> Known:
         """What is remembered of this alert's id at this sink; waits while Redis is away.
 
         What is still published is still remembered: the answer renews the key.
         """
-        key = self._key(alert, sink)
-        fields = await self._answer(lambda: self._client.hgetall(key))
+        fields = await self._lookups.get(self._key(alert, sink))
         known = Known({}, {})
         for raw, value in fields.items():
             kind, *rest = _text(raw).split(":", 3)
@@ -93,9 +99,24 @@ class RedisDeliveryLog:
                 known.receipts[rest[0]] = _text(value)
             else:
                 known.steps[rest[0], int(rest[1]), rest[2]] = _text(value)
-        if fields:
-            await self._answer(lambda: self._client.expire(key, self._seconds[bool(known.receipts)]))
         return known
+
+    async def _look_up(self, keys: Sequence[str]) -> list[Fields]:
+        """The hashes of these keys, which are renewed."""
+
+        async def read() -> list[Fields]:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.hgetall(key)
+                found: list[Fields] = await pipe.execute()
+                for key, fields in zip(keys, found, strict=True):
+                    if fields:
+                        kept = any(_text(field).startswith(_RECEIPT) for field in fields)
+                        pipe.expire(key, self._seconds[kept])
+                await pipe.execute()
+            return found
+
+        return await self._answer(read)
 
     async def record(
         self, alerts: Sequence[Alert], target: Target, fate: Fate, receipt: str | None = None
@@ -120,6 +141,7 @@ class RedisDeliveryLog:
 
     async def close(self) -> None:
         """Closes the connections."""
+        await self._lookups.close()
         await self._client.aclose()
 
     def _write(self, pipe: Pipeline, alert: Alert, target: Target, fate: Fate, receipt: str | None) -> None:

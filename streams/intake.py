@@ -159,15 +159,9 @@ class Intake:
         # the broker forgets what was committed when a topic is deleted, the rows do not
         return position, max(position or 0, state.seen(self._sources[tp.topic]) + 1 if state else 0)
 
-    async def resume(self, starts: Mapping[TP, int], committed: Mapping[TP, OffsetAndMetadata]) -> None:
-        """The consumer stands at `starts`: recovered partitions go live, live ones read on.
-
-        One after the other: what fires is composed again at a takeover, which takes a while where it is much.
-        """
+    def resume(self, starts: Mapping[TP, int], committed: Mapping[TP, OffsetAndMetadata]) -> None:
+        """The consumer stands at `starts`: recovered partitions go live, live ones read on."""
         for number in [n for n in self._table.fresh if self._table.recovered(n)]:
-            await asyncio.sleep(0)
-            if number not in self._table.fresh or not self._table.recovered(number):
-                continue  # lost meanwhile
             tps = [TP(topic, number) for topic in self._inputs]
             if not all(tp in starts for tp in tps):
                 continue  # owned only since the positions were asked for

@@ -29,8 +29,9 @@ from streams.partition_context import Context
 from streams.publication import publish
 from streams.records import Record, Records
 from streams.source_queue import SourceQueue, ceil_tick
+from streams.takeover import take_over
 from streams.ticker import Ticker
-from streams.ticking import last_full_hour, stand_at
+from streams.ticking import last_full_hour
 
 _SCORES = _ROWS = 256
 """Records that are encoded at once: so many hold the event loop for some milliseconds."""
@@ -64,6 +65,7 @@ class Partition:
         self._under_way = UNSET
         """The tick that runs."""
         self._look_from = 0
+        self._taking_over: Iterator[int] = iter(())
 
     # -- recovery -------------------------------------------------------------------------------------------------
 
@@ -88,14 +90,9 @@ class Partition:
         return int(self.store.hot["fence"][: self.store.n, source].max(initial=-1))
 
     def takeover(self) -> None:
-        """After recovery, before the first event: index what waits, and queue the alerts that fire for publication."""
-        store = self.store
-        stand_at(store, self.context.scorer, max(self._told_hour, self._last_hour))
-        self._folding.index_held()
-        self._ticker.index_due()
-        if store.n:
-            self.as_of = int(store.hot["tick"][: store.n].max())
-            self._folding.tell(self.context.alerts.takeover(store, max(self.clock_ms, self.as_of)))
+        """Recovery is over: `advance` takes the accounts over before anything else."""
+        told = max(self._told_hour, self._last_hour), self.clock_ms
+        self._taking_over = take_over(self.store, self.context, self._folding, self._ticker, *told)
 
     # -- input ----------------------------------------------------------------------------------------------------
 
@@ -143,6 +140,9 @@ class Partition:
 
     def advance(self, now_ms: int, idle: Set[int]) -> Iterator[None]:
         """Fold what the next tick may see and run every tick that no source can add to; yields between slices."""
+        for as_of in self._taking_over:  # `yield from` would end it with a caller that stops halfway
+            self.as_of = as_of
+            yield
         while self.clock_ms != UNSET or self._start(now_ms, idle):
             upcoming = self.clock_ms + self.context.tick
             if self.held_back:

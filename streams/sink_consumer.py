@@ -7,6 +7,7 @@ delivery log drops what of it was sent. A sink that stands still keeps its place
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Collection
@@ -102,6 +103,8 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._fresh: set[TopicPartition] = set()
         self._committed: dict[TopicPartition, int] = {}
         self._tasks: dict[asyncio.Task[None], TopicPartition] = {}
+        self._room = asyncio.Event()
+        """Set when an alert met its fate."""
         self._failure: BaseException | None = None
         self._next_commit = 0.0
         self._next_loud = 0.0
@@ -183,7 +186,9 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
                     for record in records:
                         self._start(partition, prefix, record)
         else:
-            await asyncio.wait(self._tasks, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+            self._room.clear()  # `asyncio.wait` would look at every task each time that one ends
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), POLL_S)
         self._metrics.waiting.labels(self.sink).set(len(self._tasks))
         if time.monotonic() >= self._next_commit:
             await self._commit(self._prefixes.keys())
@@ -200,6 +205,7 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
+        self._room.set()
         if not task.cancelled() and (error := task.exception()):
             self._failure = self._failure or error
 

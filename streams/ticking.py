@@ -12,7 +12,7 @@ from msgspec import Struct
 from alerts.engine import AlertEngine
 from alerts.model import Alert
 from alerts.rules.base import Tick
-from scoring.bands import advance_bands, keep_history, remember, reset_bands
+from scoring.bands import advance_bands, keep_history, reset_bands
 from scoring.cadence import learn_cadence
 from scoring.evaluate import Evaluation, Scorer, named
 from scoring.facts import Facts
@@ -23,7 +23,6 @@ from scoring.state import LOOK, ROW, SCORE, TOUCHED, Store
 from scoring.times import DAY, HOUR, UNSET, Int64, iso
 from streams.publication import worth_telling
 
-_AT_ONCE: Final = 2048
 _SLICE: Final = 1536
 """Accounts of a tick that are evaluated in one turn of the event loop, at most: some 7 ms."""
 
@@ -93,22 +92,6 @@ def last_full_hour(tick: int, every: int) -> int:
         return UNSET
     grid = math.lcm(every, HOUR)
     return tick // grid * grid
-
-
-def stand_at(store: Store, scorer: Scorer, hour: int) -> None:
-    """After recovery: score whoever was scored last at `hour`, when everybody was, but not written again.
-
-    A row is written when more than the clock moved it (`run_tick`): what is missing follows from the row and the hour.
-    """
-    hot = store.hot[: store.n]
-    behind = (hot["tick"] != UNSET) & (hot["passed"] < hour) & (hot["flags"] & ENDED == 0)
-    waiting = np.flatnonzero(behind)
-    for start in range(0, len(waiting), _AT_ONCE):
-        rows = waiting[start : start + _AT_ONCE]
-        f, e = rescore(store, rows, scorer, hour, Cause.CLOCK)
-        remember(store, rows, e)
-        store.mark[rows[worth_telling(f, e, f.hot["band"])]] |= LOOK
-        store.hot["tick"][rows] = store.hot["passed"][rows] = hour
 
 
 def tick_lines(store: Store, rows: Int64, f: Facts, e: Evaluation, model_hash: str) -> list[TickLine]:

@@ -208,7 +208,7 @@ class Consumer(driver.Consumer):
                 starts = intake.start_positions(committed, earliest, ends)
             await self.seek_wait(starts)
             with self._refusal_ends_the_worker():
-                await intake.resume(starts, committed)
+                intake.resume(starts, committed)
 
     @contextlib.contextmanager
     def _refusal_ends_the_worker(self) -> Iterator[None]:

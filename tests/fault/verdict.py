@@ -19,7 +19,7 @@ from streams.dead_letters import decode as decode_dead_letter
 from streams.pipeline import Partition
 from tests.fault.feeds import GRACE, TICK, Expected, Feeds
 from tests.fault.harness import FaultRun
-from tests.oracle.columns import accounts
+from tests.oracle.columns import accounts, restored
 from tests.oracle.compare import differences
 from tests.oracle.instants import millis
 from tests.oracle.test_oracle import alert_fields, alert_name, expected_lines, outlook
@@ -89,9 +89,7 @@ def add(verdict: Verdict, where: str, found: Iterable[str]) -> None:
 def rebuild(number: int, records: Iterable[Any]) -> Partition:
     """The state of a partition out of its changelog and nothing else."""
     partition = Partition(number, make_context(default_model(), tick_ms=TICK, grace_ms=GRACE))
-    partition.restore([(r.key, r.value) for r in records])
-    partition.takeover()
-    return partition
+    return restored(partition, [(r.key, r.value) for r in records])
 
 
 def compare_accounts(told: Expected, day: int, got: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -42,6 +43,15 @@ STATES = ("opened", "reopened", "closed")
 STATUSES = ("issued", "payment_failed", "overdue", "disputed", "paid", "refunded", "voided")
 ROLE_NAMES = ("user", "champion", "executive")
 PRIORITIES = ("low", "normal", "high", "urgent")
+
+
+def restored(partition: Partition, rows: Sequence[tuple[bytes, bytes | None]]) -> Partition:
+    """An empty partition with these rows of the changelog, taken over; no clock, so no tick runs."""
+    partition.restore(rows)
+    partition.takeover()
+    for _ in partition.advance(0, frozenset()):
+        pass
+    return partition
 
 
 def accounts(partition: Partition) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,5 @@
 """An intake without a broker: partitions that keep what they are fed, and who owns them."""
 
-import contextlib
 import time
 from types import SimpleNamespace
 
@@ -102,10 +101,7 @@ class Setup:
         )  # fmt: skip
 
     def resume(self, **starts: int) -> None:
-        resuming = self.intake.resume({TP(topic, 0): starts.get(topic, 0) for topic in INPUTS}, {})
-        with contextlib.suppress(StopIteration):
-            while True:
-                resuming.send(None)  # it only lets the loop turn
+        self.intake.resume({TP(topic, 0): starts.get(topic, 0) for topic in INPUTS}, {})
 
     @property
     def kept(self) -> Kept:

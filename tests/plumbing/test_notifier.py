@@ -8,6 +8,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from alerts.sinks.base import SinkError
 from streams import notifier
@@ -34,6 +35,10 @@ from tests.receiver import always, receiver
 HOUR_MS = 3_600_000
 
 
+def count(registry, fate):
+    return registry.get_sample_value("accountpulse_deliveries_total", {"sink": "recorder", "fate": fate})
+
+
 @pytest.fixture
 async def settings(kafka, redis_server, topic_prefix):
     return await prepared(kafka, redis_server, topic_prefix)
@@ -57,11 +62,20 @@ async def test_delivers_buries_and_commits(settings):
         "recorder: answered 410"
     }
     assert await committed(settings) == 20
-    values = {
-        fate: registry.get_sample_value("accountpulse_deliveries_total", {"sink": "recorder", "fate": fate})
-        for fate in ("sent", "undeliverable", "malformed")
-    }
+    values = {fate: count(registry, fate) for fate in ("sent", "undeliverable", "malformed")}
     assert values == {"sent": 15, "undeliverable": 3, "malformed": 2}
+
+
+async def test_what_a_takeover_tells_again(settings):
+    """Thousands of alerts published again are looked up without Redis being called away, and none is sent twice."""
+    sink, registry, alerts = Recorder(), CollectorRegistry(), alerts_of(3000, 1)
+    await publish(settings, alerts)
+    with capture_logs() as told:
+        async with running(settings, sink, registry=registry):
+            await until(lambda: len(sink.sent) == 3000)
+            await publish(settings, [*alerts, make("new", 0)])
+            await until(lambda: count(registry, "already_sent") == 3000 and len(sink.sent) == 3001)
+    assert {line["event"] for line in told} == {"probes are served", "alert_handled"}
 
 
 async def test_terms_of_the_fence_are_passed_over(settings):

@@ -23,7 +23,7 @@ from streams.context import make_context
 from streams.partitioner import partition_of
 from streams.pipeline import Partition
 from tests.fault.harness import fault_run
-from tests.oracle.columns import accounts
+from tests.oracle.columns import accounts, restored
 from tests.oracle.compare import differences
 from tests.oracle.histories import history
 from tests.oracle.run import LogRecord, Outcome
@@ -113,8 +113,7 @@ async def wrong(run: WorkerGroup, feeds: Feeds) -> list[str]:
     lines = tick_lines(run.directory)
     for number, expected in told.items():
         partition = Partition(number, make_context(default_model(), tick_ms=TICK, grace_ms=GRACE))
-        partition.restore([(r.key, r.value) for r in rows[number]])
-        partition.takeover()
+        restored(partition, [(r.key, r.value) for r in rows[number]])
         got = {who: a for who, a in accounts(partition).items() if who not in HELPERS.values()}
         seen = {
             who: outlook(partition.store.day, a)

@@ -75,7 +75,8 @@ def clock_of_the_newest_row() -> Iterator[None]:
 
     def without(self: Partition) -> None:
         takeover(self)
-        self.clock_ms = max(self.clock_ms, self.as_of)
+        for as_of in self._taking_over:
+            self.clock_ms = max(self.clock_ms, as_of)
 
     with patch.object(Partition, "takeover", without):
         yield

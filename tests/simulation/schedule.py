@@ -19,7 +19,7 @@ from streams.flush import Flush
 from streams.partition_context import Context
 from streams.pipeline import Partition
 from streams.ticking import TickLine
-from tests.oracle.columns import accounts
+from tests.oracle.columns import accounts, restored
 from tests.oracle.compare import differences
 from tests.oracle.histories import history
 from tests.simulation.worker import Worker
@@ -88,8 +88,7 @@ def simulate(
     with plant():
         asyncio.run(_live_through(world, context, expected.last, flush))
     rebuilt = Partition(0, make_context(MODEL, tick_ms=TICK, grace_ms=GRACE))
-    rebuilt.restore(world.rows())
-    rebuilt.takeover()
+    restored(rebuilt, world.rows())
     rebuilt.store.roll(expected.day)  # rows are not written for the sake of a day alone
     wrong += [f"rebuilt: {d}" for d in differences(expected.accounts, accounts(rebuilt))]
     wrong += differences(expected.told, told) + world.wrong

@@ -68,6 +68,7 @@ def test_takeover():
     for source, (_, metadata) in first.positions().items():
         second.resume(source, metadata)
     second.takeover()
+    settle(second, START + 3 * DAY)
     again = told(second)
     assert {a.reason for a in again} == {Reason.TAKEOVER}
     assert {(a.id, a.phase, a.revision, a.at) for a in before} == {

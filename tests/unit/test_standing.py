@@ -8,6 +8,7 @@ from scoring.times import DAY, HOUR
 from streams.own_records import CLOCK_KEY
 from streams.pipeline import Partition
 from streams.ticking import last_full_hour
+from tests.oracle.columns import restored
 from tests.property.feeds import START, context, event, feed, folded, settle
 from tests.property.strategies import END, living
 
@@ -52,8 +53,7 @@ def test_the_changelog_alone_tells_the_state(events, data):
         settle(partition, now)
         changelog.update(flush(partition))
     again = Partition(0, context(tick=6 * HOUR))
-    again.restore(list(changelog.items()))
-    again.takeover()
+    restored(again, list(changelog.items()))
     kept = frozenset({"pad", "marks"})
     assert folded(again.store, without=kept) == folded(partition.store, without=kept)
     marks = {

@@ -285,7 +285,7 @@ async def test_a_rewind_that_meets_the_next_rebalance_is_made_up_for():
         missed=True,
         partitions=lambda: [TP(INPUT, 0)],
         start_positions=lambda *_: {TP(INPUT, 0): 5},
-        resume=ask,
+        resume=lambda *_: None,
     )
     app.transport.wire(intake, None, None, 50, pytest.fail)
     consumer = app.consumer

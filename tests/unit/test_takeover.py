@@ -1,0 +1,90 @@
+"""A takeover of many accounts: in slices, before anything else, and whole also if its caller stops in between."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from alerts.model import Alert, Phase, Reason, decode_alert
+from scoring.times import DAY, HOUR
+from streams.context import make_context
+from streams.pipeline import Partition
+from tests.property.feeds import ALL_IDLE, START, event, record, settle
+from tests.stories import small_model
+
+NOON = START + 12 * HOUR
+MANY = 600
+COMPLAINS = {"action": "opened", "ticket_id": "T-1", "priority": "urgent", "complaint": True}
+RULES = {
+    "urgent_ticket_ageing": {"hours_per_tier": {"high_touch": 24, "low_touch": 24, "tech_touch": 24}},
+    "complaint": {},
+}
+
+
+def partition() -> Partition:
+    return Partition(0, make_context(small_model(RULES), tick_ms=6 * HOUR, grace_ms=0))
+
+
+def told(one: Partition) -> list[Alert]:
+    return [decode_alert(value) for _, value in one.drain_alerts()]
+
+
+def taken_over() -> tuple[Partition, list[Alert]]:
+    """A partition that is to be taken over, and what was told of it before."""
+    first, second = partition(), partition()
+    first.feed(1, [record(n, event("ticket", NOON, f"a-{n}", **COMPLAINS)) for n in range(MANY)])
+    settle(first, START + 3 * DAY)
+    before = told(first)
+    second.restore([row for block in first.row_blocks() for row in block])
+    for source, (_, metadata) in first.positions().items():
+        second.resume(source, metadata)
+    second.takeover()
+    return second, before
+
+
+def names(alerts: list[Alert]) -> Counter[tuple[str, str, int]]:
+    return Counter((a.id, a.phase.value, a.revision) for a in alerts)
+
+
+def test_slices_are_short():
+    """No slice composes more than some dozens of alerts, and together they tell each alert once."""
+    second, before = taken_over()
+    again = []
+    for _ in second.advance(START + 3 * DAY, ALL_IDLE):
+        some = told(second)
+        assert len(some) <= 32
+        again += some
+    assert names(again) == names(before)
+    assert len(again) == 2 * MANY
+    assert {a.reason for a in again} == {Reason.TAKEOVER}
+    assert all(a.evidence for a in again)
+
+
+def test_who_stops_in_between_loses_nothing():
+    """A caller that gives up after each slice and asks again gets each alert once."""
+    second, before = taken_over()
+    asked, again = 0, []
+    while len(again) < len(before):
+        asked += 1
+        next(second.advance(START + 3 * DAY, ALL_IDLE), None)
+        again += told(second)
+    assert names(again) == names(before)
+    assert asked > 2 * MANY / 32
+    settle(second, START + 3 * DAY)
+    assert not told(second)
+
+
+def test_events_wait_until_the_takeover_is_over():
+    """What is fed during a takeover is folded after it: first everything is told again, then what the events end."""
+    second, before = taken_over()
+    closing = event("ticket", NOON + 3 * DAY, "a-1", action="closed", ticket_id="T-1")
+    steps = second.advance(START + 5 * DAY, ALL_IDLE)
+    next(steps)
+    second.feed(1, [record(MANY, closing)])
+    for _ in steps:
+        pass
+    again = told(second)
+    assert names(again[: len(before)]) == names(before)
+    assert {(a.account_id, a.rule, a.phase) for a in again[len(before) :]} == {
+        ("a-1", "urgent_ticket_ageing", Phase.RESOLVED),
+        ("a-1", "complaint", Phase.RESOLVED),
+    }
