@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.model import Alert
+from alerts.model import Alert, encode_alert
 from scoring.events import SOURCES, AnyEvent
 from scoring.fold.apply import IN_TERM, TERM_CODES, fold
 from scoring.layout import DAYS, ENDED
@@ -36,7 +36,8 @@ class Folding:
         """The tick before the one that events are folded for."""
         self.held: dict[int, list[tuple[int, Held]]] = defaultdict(list)
         """Tick to the events that count from it, with their rows."""
-        self.alerts: list[Alert] = []
+        self.alerts: list[tuple[bytes, bytes]] = []
+        """Keys and values of the alerts that nobody was told yet."""
 
     def index_held(self) -> None:
         """After recovery: find again what waits in the rows."""
@@ -155,7 +156,7 @@ class Folding:
             store.mark[row] |= ROW
 
     def tell(self, alerts: Sequence[Alert]) -> None:
-        """Count alerts and put them into the outbox."""
+        """Count alerts and put them into the outbox, encoded: a commit takes them all at once."""
         for alert in alerts:
             self._context.totals.transitions[alert.rule, alert.severity, alert.phase] += 1
-        self.alerts += alerts
+        self.alerts += [(alert.account_id.encode(), encode_alert(alert)) for alert in alerts]

@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.model import encode_alert
 from scoring.events import SOURCES
 from scoring.layout import BANDS, ENDED, TIERS
 from scoring.row import encode_rows, restore_rows
@@ -325,7 +324,7 @@ class Partition:
     def drain_alerts(self) -> list[tuple[bytes, bytes]]:
         """Alerts decided since the last call, as (key, value)."""
         alerts, self._folding.alerts = self._folding.alerts, []
-        return [(a.account_id.encode(), encode_alert(a)) for a in alerts]
+        return alerts
 
     def drain_dead_letters(self) -> list[tuple[bytes | None, bytes]]:
         """Dead letters since the last call, as (key, value)."""
