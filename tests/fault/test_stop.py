@@ -92,7 +92,7 @@ async def test_stopped_without_a_broker(own_kafka, topic_prefix, tmp_path, broke
 @pytest.mark.parametrize("seed", ONE_SEED)
 async def test_stopped_with_all_the_rows_it_may_hold(kafka, topic_prefix, tmp_path, seed, report):
     """SIGTERM while a hundred thousand rows wait for a commit: they are written within 5 s, the exit code is 0, the next worker takes the rest."""
-    accounts, rarely = 150_000, {"ACCOUNTPULSE_ENGINE__COMMIT_INTERVAL": "300"}
+    accounts, rarely = 300_000, {"ACCOUNTPULSE_ENGINE__COMMIT_INTERVAL": "300"}
     run = WorkerGroup(kafka.bootstrap, topic_prefix, tmp_path, extra=rarely)
     await topics.create(run.settings)
     try:
