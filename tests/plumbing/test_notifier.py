@@ -33,6 +33,10 @@ from tests.plumbing.notifying import (
 from tests.receiver import always, receiver
 
 HOUR_MS = 3_600_000
+COOLING = """
+receivers: [{name: all, sink: recorder}]
+route: {receiver: all, group_wait: 0s, cooldown: 30d}
+"""
 
 
 def count(registry, fate):
@@ -66,9 +70,11 @@ async def test_delivers_buries_and_commits(settings):
     assert values == {"sent": 15, "undeliverable": 3, "malformed": 2}
 
 
-async def test_what_a_takeover_tells_again(settings):
-    """Thousands of alerts published again are looked up without Redis being called away, and none is sent twice."""
+async def test_what_a_takeover_tells_again(settings, tmp_path):
+    """Thousands of alerts, and all of them again, are looked up without Redis being called away; none is sent twice."""
     sink, registry, alerts = Recorder(), CollectorRegistry(), alerts_of(3000, 1)
+    (tmp_path / "routes.yaml").write_text(COOLING)
+    settings = settings.model_copy(update={"sinks": Sinks(routes=tmp_path / "routes.yaml")})
     await publish(settings, alerts)
     with capture_logs() as told:
         async with running(settings, sink, registry=registry):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from alerts.model import Alert, Phase, Reason, decode_alert
+from scoring.layout import BANDS
 from scoring.times import DAY, HOUR
 from streams.context import make_context
 from streams.pipeline import Partition
-from tests.property.feeds import ALL_IDLE, START, event, record, settle
+from tests.property.feeds import ALL_IDLE, START, context, event, feed, record, settle
 from tests.stories import small_model
 
 NOON = START + 12 * HOUR
@@ -88,3 +89,35 @@ def test_events_wait_until_the_takeover_is_over():
         ("a-1", "urgent_ticket_ageing", Phase.RESOLVED),
         ("a-1", "complaint", Phase.RESOLVED),
     }
+
+
+def test_a_hold_ends_at_its_tick():
+    """A band that was on hold when its account was taken over changes at the tick when the hold is over, be that no full hour."""
+    minutes = 60_000
+    at = NOON + 17 * minutes
+    events = [
+        event("account", START - 100 * DAY, action="created", seats=10),
+        *[event("usage", START - day * DAY, quantity=5) for day in range(60, 15, -1)],
+        event("survey", START - 30 * DAY, kind="nps", score=10),
+        event("survey", at, kind="nps", score=0),
+        event("survey", at + 1, kind="csat", score=1),
+        *[
+            event("ticket", at + n, action="opened", ticket_id=f"T-{n}", priority="urgent", complaint=True)
+            for n in range(6)
+        ],
+    ]
+    first, second = (Partition(0, context(tick=20 * minutes)) for _ in range(2))
+    feed(first, sorted(events, key=lambda told: told["ts"]))
+    settle(first, START + DAY + 1)  # behind the last full hour, which would find it anyway
+    due = int(first.store.hot["due"][0])
+    assert due == START + DAY + 20 * minutes
+    positions = first.positions()
+    second.restore([row for block in first.row_blocks() for row in block])
+    for source, (_, metadata) in positions.items():
+        second.resume(source, metadata)
+    second.takeover()
+    settle(second, due - 1)
+    assert BANDS[second.store.hot["band"][0]] == "amber"
+    settle(second, due + 1)
+    assert BANDS[second.store.hot["band"][0]] == "red"
+    assert second.store.hot["band_since"][0] == due
