@@ -29,7 +29,7 @@ FACTS: Final = 1
 """Bit of the `alerts` column: some fact is remembered. Every level rule has one of the others: it is not inactive."""
 _RECENT: Final = HOUR
 _ACCOUNTS: Final = 128
-"""Whose alerts are looked for in one piece at a takeover: some 6 ms."""
+"""Whose alerts are looked for in one piece at a takeover: 5 to 11 ms."""
 _AT_ONCE: Final = 32
 """Alerts that are composed in one piece at a takeover: some 2 ms, three times as long on a busy machine."""
 

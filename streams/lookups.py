@@ -21,6 +21,7 @@ class Lookups:
         """`read` answers for all keys, in their order, or raises for all of them."""
         self._read = read
         self._asked: deque[_Asked] = deque()
+        self._trip: list[_Asked] = []
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> Fields:
@@ -36,28 +37,26 @@ class Lookups:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        for _, future in self._asked:
+        for _, future in (*self._trip, *self._asked):
             future.cancel()
 
     async def _run(self) -> None:
         while self._asked:
             some = [self._asked.popleft() for _ in range(min(MOST, len(self._asked)))]
-            waiting = [(key, future) for key, future in some if not future.done()]
+            self._trip = [(key, future) for key, future in some if not future.done()]
+            answers: Sequence[Fields | Exception]
             try:
-                answers = await self._read([key for key, _ in waiting])
-            except BaseException as error:
-                _give_up(waiting, error)
-                if not isinstance(error, Exception):
-                    raise
-            else:
-                for (_, future), fields in zip(waiting, answers, strict=True):
-                    if not future.done():  # who waited may have given up
-                        future.set_result(fields)
+                answers = await self._read([key for key, _ in self._trip])
+            except Exception as error:  # noqa: BLE001 - handed to whoever waits
+                answers = [error] * len(self._trip)
+            for (_, future), answer in zip(self._trip, answers, strict=True):
+                _settle(future, answer)
 
 
-def _give_up(waiting: Sequence[_Asked], error: BaseException) -> None:
-    for _, future in waiting:
-        if not isinstance(error, Exception):
-            future.cancel()
-        elif not future.done():
-            future.set_exception(error)
+def _settle(future: asyncio.Future[Fields], answer: Fields | Exception) -> None:
+    if future.done():
+        return  # who waited gave up
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
