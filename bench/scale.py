@@ -108,11 +108,13 @@ def plan(accounts: int, rate: int, found: Units, *, seed: int = 1) -> Plan:
         min(rate, accounts) * found.written_bytes + rate * EVENT_BYTES
     )  # a commit a second: a row at most once
     brokers = math.ceil(written * REPLICAS / 1e6 / BROKER_MB_S)
-    cores = rate * event_us(found, accounts / workers) / 1e6
+    fewest = max(1, for_memory)
+    cores = rate * event_us(found, accounts / fewest) / 1e6  # what makes workers more than these
+    skewed = workers > max(fewest, math.ceil(cores / BUSY))
     return Plan(
         accounts, rate, workers, partitions, max(brokers, REPLICAS) if workers > 1 else 1,
         memory_gb + workers * found.base_mb / 1e3, accounts * found.row_bytes / 1e9, written / 1e6,
-        _takeover_s(accounts, partitions, workers, found), _bottleneck(cores, for_memory, hottest, brokers),
+        _takeover_s(accounts, partitions, workers, found), _bottleneck(cores, for_memory, hottest, brokers, skewed=skewed),
     )  # fmt: skip
 
 
@@ -141,10 +143,10 @@ def _takeover_s(accounts: int, partitions: int, workers: int, found: Units) -> f
     return lost.seconds
 
 
-def _bottleneck(cores: float, for_memory: int, hottest: float, brokers: int) -> str:
-    """What is used up first as the size grows."""
-    if hottest > FULL:
-        return "the partition of the busiest account: more than a core"
+def _bottleneck(cores: float, for_memory: int, hottest: float, brokers: int, *, skewed: bool) -> str:
+    """What is used up first as the size grows; `skewed`: there are workers only so that one has little but that partition."""
+    if hottest > FULL or skewed:
+        return f"the partition of the busiest account: {hottest:.1f} cores"
     if max(cores / BUSY, for_memory, brokers) <= 1:
         return "none: one worker"
     if for_memory >= cores / BUSY:

@@ -260,6 +260,17 @@ def test_plan_grows_with_size():
     assert plans[-1].bottleneck == "memory of the workers"
 
 
+def test_bottleneck_explains_the_workers():
+    """Whoever plans for a second worker is told what for: CPU a little above its share, or one account that leaves room for nothing beside it."""
+    found = scale.units(measured())
+    dear = found._replace(event_us=dict.fromkeys(found.event_us, 31.0))
+    assert (plan := scale.plan(1_000_000, 20_000, dear)).workers == 2
+    assert plan.bottleneck == "CPU of the workers"
+    cheap = found._replace(event_us=dict.fromkeys(found.event_us, 5.0))
+    assert (plan := scale.plan(10_000, 1_000_000, cheap)).workers > 5 / scale.BUSY + 1
+    assert plan.bottleneck == "the partition of the busiest account: 0.8 cores"
+
+
 def test_no_plan_without_measurements():
     """A run that missed a figure gives no plan, and the page says which figure it was."""
     assert "did not measure 'memory, 5 k accounts'" in scale.table({})
