@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 
@@ -38,6 +39,8 @@ class FetchedEnds:
         self._clock = clock
         self._wait_ms = wait_ms
         self._ends: dict[TP, FetchedEnd] = {}
+        self.out_of_range = False
+        """Set by an answer that a position is deleted: the client moves on by itself, without a word."""
 
     def get(self, tp: TP) -> FetchedEnd | None:
         """What is known of a partition; None before the first answer."""
@@ -61,6 +64,8 @@ class FetchedEnds:
     def _note(self, answer: Any, asked_ms: int) -> None:  # noqa: ANN401
         for topic, partitions in answer.topics:
             for partition, code, end, *more in partitions:
+                if code == OffsetOutOfRangeError.errno:
+                    self.out_of_range = True
                 if not code:
                     stable = more[0] if answer.API_VERSION >= 4 and more[0] >= 0 else end
                     self._ends[TP(topic, partition)] = FetchedEnd(stable, asked_ms)

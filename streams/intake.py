@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Final
 
@@ -79,6 +80,8 @@ class Intake:
         self.positions: dict[TP, int] = {}
         self.last_record_ms: dict[TP, int] = {}
         self.uncommitted = 0
+        self.deleted = Counter[str]()
+        """Records of each source that were deleted before they were read."""
         self.missed = False
         """Set when a block is missing; the consumer seeks back and resets it."""
         self.closed = False
@@ -143,11 +146,7 @@ class Intake:
                     f"{tp.topic}[{tp.partition}] ends at offset {end}, but was read up to {known}: the topic "
                     "was created anew; use a new group and a new topic prefix, or restore the topic"
                 )
-            first = earliest[tp]
-            if start is not None and start < first:
-                log.error("records were deleted before they were read", topic=tp.topic,
-                          partition=tp.partition, first=start, records=first - start)  # fmt: skip
-            starts[tp] = max(first, start or 0)
+            starts[tp] = max(earliest[tp], start or 0)
         return starts
 
     def _known(self, tp: TP, committed: Mapping[TP, OffsetAndMetadata]) -> tuple[int | None, int]:
@@ -166,14 +165,22 @@ class Intake:
             if not all(tp in starts for tp in tps):
                 continue  # owned only since the positions were asked for
             for source, tp in enumerate(tps):
-                self.positions[tp] = starts[tp]
-                self._touched[tp] = time.monotonic()
                 known = committed.get(tp)
+                self._move(tp, known.offset if known else None, starts[tp])
+                self._touched[tp] = time.monotonic()
                 self._table.states[number].resume(source, known.metadata if known else "")
             self._table.go_live(number)
         for tp, start in starts.items():
             if tp.partition not in self._table.fresh:
-                self.positions[tp] = max(start, self.positions.get(tp, start))
+                self._move(tp, self.positions.get(tp), max(start, self.positions.get(tp, start)))
+
+    def _move(self, tp: TP, before: int | None, start: int) -> None:
+        """Read on at `start`; what lies between was deleted by the broker, nobody can read it any more."""
+        self.positions[tp] = start
+        if before is not None and before < start:
+            self.deleted[self.source_name(tp)] += start - before
+            log.error("records were deleted before they were read", topic=tp.topic,
+                      partition=tp.partition, first=before, records=start - before)  # fmt: skip
 
     # -- records
 

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from alerts.model import Phase, Severity
-from alerts.sending import Fate
 from scoring.events import SOURCES, TYPE_NAMES
 from scoring.layout import BANDS, TIERS
 from streams import metrics, notifier_metrics, view_metrics
@@ -58,7 +57,7 @@ ROLES: Final = (
         "notifier",
         "One set for each sink. What the fates mean: [alerting](alerting.md).",
         notifier_metrics.METRICS,
-        {"fate": (*Fate, notifier_metrics.MALFORMED), "cause": notifier_metrics.CAUSES},
+        {"fate": notifier_metrics.FATES, "cause": notifier_metrics.CAUSES},
     ),
     Role(
         "view",

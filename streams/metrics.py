@@ -50,6 +50,12 @@ METRICS: Final = (
     Metric("events", Kind.COUNTER, "Events read, by what became of them.", ("source", "fate")),
     Metric("dead_letters", Kind.COUNTER, "Rejected records.", ("reason",)),
     Metric(
+        "deleted_unread_records",
+        Kind.COUNTER,
+        "Records that the broker deleted before they were read.",
+        ("source",),
+    ),
+    Metric(
         "unknown_fields",
         Kind.COUNTER,
         "Events with fields that no release knows, of those looked at: one of each batch.",
@@ -168,6 +174,7 @@ class WorkerCollector(Collector):
             "recovery_rows_left": {(): self._rows_left()},
             "recovered_rows": {(): self._table.rows_restored},
             "fenced_writes": {(): flush.fenced},
+            "deleted_unread_records": {(source,): intake.deleted[source] for source in SOURCES},
         }
 
     def _log(self) -> dict[str, Samples]:

@@ -28,6 +28,9 @@ WAITING: Final = Metric(
 METRICS: Final = (DELIVERIES, RETRIES, GROUPED, WAITING)
 MALFORMED: Final = "malformed"
 """The fate of a record that is no alert."""
+DELETED: Final = "deleted"
+"""The fate of what Kafka deleted before it was read."""
+FATES: Final = (*Fate, MALFORMED, DELETED)
 CAUSES: Final = ("credentials", "rate_limited", "failed")
 
 
@@ -42,7 +45,7 @@ class Metrics:
 
     def begin(self, sink: str) -> None:
         """Serve a sink's counters as 0 from now on: of a counter that appears, Prometheus misses the first steps."""
-        for fate in (*Fate, MALFORMED):
+        for fate in FATES:
             self.deliveries.labels(sink, fate)
         for why in CAUSES:
             self.retries.labels(sink, why)

@@ -32,7 +32,7 @@ from alerts.sinks.base import Sink, SinkError
 from streams import dead_letters
 from streams.clock import wall_ms
 from streams.kafka_clients import client_arguments
-from streams.notifier_metrics import MALFORMED, Metrics, cause
+from streams.notifier_metrics import DELETED, MALFORMED, Metrics, cause
 from streams.own_records import is_own
 from streams.settings import Settings
 
@@ -55,12 +55,15 @@ class Prefix:
         """`start` is the first offset to be read."""
         self.position = start
         """Next offset to commit."""
+        self._following = start
         self._open: deque[int] = deque()
         self._done: set[int] = set()
 
-    def start(self, offset: int) -> None:
-        """Takes up an offset; they come in ascending order."""
+    def start(self, offset: int) -> int:
+        """Takes up an offset; they come in ascending order. Returns how many before it never came."""
+        missing, self._following = offset - self._following, offset + 1
         self._open.append(offset)
+        return missing
 
     def finish(self, offset: int) -> None:
         """Marks it as done, in any order."""
@@ -195,7 +198,16 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             self._next_commit = time.monotonic() + COMMIT_S
 
     def _start(self, partition: TopicPartition, prefix: Prefix, record: ConsumerRecord) -> None:
-        prefix.start(record.offset)
+        if missing := prefix.start(record.offset):
+            self._metrics.deliveries.labels(self.sink, DELETED).inc(missing)
+            first = record.offset - missing
+            logger.error(
+                "alerts_deleted_unread",
+                sink=self.sink,
+                partition=record.partition,
+                first=first,
+                records=missing,
+            )
         if is_own(record.key):
             prefix.finish(record.offset)
             return

@@ -7,11 +7,13 @@ import subprocess
 import sys
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import RecordsToDelete
 from prometheus_client import CollectorRegistry
 
 from alerts.model import Alert, Kind, Phase, Reason, Severity, alert_id, encode_alert
 from streams import dead_letters, notifier, topics
 from streams.clock import wall_ms
+from streams.kafka_clients import admin_client
 from streams.partitioner import partition_of
 from streams.settings import Kafka, Probes, Redis, Settings
 
@@ -73,6 +75,13 @@ async def publish(settings, alerts, timestamp_ms=None) -> None:
                 timestamp_ms=timestamp_ms,
             )
         await producer.flush()
+
+
+async def delete_before(settings, partition, offset) -> None:
+    """Let the broker delete alerts, as retention does."""
+    async with admin_client(settings.kafka) as admin:
+        tp = TopicPartition(f"{settings.topic_prefix}alerts", partition)
+        await admin.delete_records({tp: RecordsToDelete(before_offset=offset)})
 
 
 @contextlib.asynccontextmanager

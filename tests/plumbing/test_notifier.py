@@ -15,6 +15,7 @@ from streams import notifier
 from streams.clock import wall_ms
 from streams.notifier import MissingTopicError, create_sinks
 from streams.own_records import TERM_KEY
+from streams.partitioner import partition_of
 from streams.servers.redis import RedisServer
 from streams.settings import Engine, Kafka, Redis, Settings, Sinks, Webhook
 from tests.plumbing.notifying import (
@@ -24,6 +25,7 @@ from tests.plumbing.notifying import (
     assert_order,
     buried,
     committed,
+    delete_before,
     make,
     prepared,
     publish,
@@ -178,6 +180,23 @@ async def test_backlog_after_an_outage_is_delivered(settings):
     await asyncio.sleep(3)
     async with running(brief, sink):
         await until(lambda: len(sink.sent) == 9)
+
+
+async def test_alerts_deleted_unread_are_told(settings):
+    """What Kafka deletes while no notifier runs is counted and named; the rest goes out."""
+    sink, registry = Recorder(), CollectorRegistry()
+    partition = partition_of(b"a-0", PARTITIONS)
+    async with running(settings, sink):
+        await publish(settings, [make("a-0", n) for n in range(3)])
+        await until(lambda: len(sink.sent) == 3)
+    await publish(settings, [make("a-0", n) for n in range(3, 9)])
+    await delete_before(settings, partition, 7)
+    with capture_logs() as told:
+        async with running(settings, sink, registry=registry):
+            await until(lambda: len(sink.sent) == 5)
+            assert count(registry, "deleted") == 4
+    assert [line["first"] for line in told if line["event"] == "alerts_deleted_unread"] == [3]
+    assert [episode for _, episode in sink.sent] == ["0", "1", "2", "7", "8"]
 
 
 async def test_rebalance_sends_everything_once(settings):

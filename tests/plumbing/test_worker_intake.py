@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka.protocol.fetch import FetchRequest, FetchResponse_v11
+from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
+from scoring.events import SOURCES
 from streams.brake import TooManyDeadLettersError
 from streams.clock import wall_ms
 from streams.fetched_ends import FetchedEnd, FetchedEnds, LogBehindError
@@ -312,6 +314,33 @@ async def test_brake(setup):
     await setup.intake.take([block(10, 20)])
     assert isinstance(setup.errors[0], TooManyDeadLettersError)
     assert "dead-letters list" in str(setup.errors[0])
+
+
+def test_what_was_deleted_unread_is_counted_once():
+    """Counted from what was committed at a start, from what was fed later; each time that positions are asked for, but once."""
+    fresh = Setup()
+    starts = {TP(topic, 0): 0 for topic in INPUTS} | {USAGE: 70, TICKETS: 3}
+    fresh.intake.resume(starts, {USAGE: OffsetAndMetadata(10, "")})  # of tickets nothing was read ever
+    assert fresh.intake.deleted == {SOURCES[0]: 60}
+    fresh.intake.resume(starts, {USAGE: OffsetAndMetadata(10, "")})
+    assert fresh.intake.deleted == {SOURCES[0]: 60}
+    fresh.intake.resume({USAGE: 75, TICKETS: 2}, {})  # tickets were read on meanwhile
+    assert fresh.intake.deleted == {SOURCES[0]: 65}
+    assert (fresh.intake.positions[USAGE], fresh.intake.positions[TICKETS]) == (75, 3)
+
+
+async def test_answer_that_nothing_is_left_is_told():
+    """aiokafka moves on to what is left without a word, and while nothing is, no record would show it."""
+    ends, client = FetchedEnds(lambda: 5, forever), Client()
+    ends.listen(client)
+    client.answer(10)
+    await client.send(0, FETCH)
+    client.answer(99, error=3)
+    await client.send(0, FETCH)
+    assert not ends.out_of_range
+    client.answer(-1, error=1)
+    await client.send(0, FETCH)
+    assert ends.out_of_range
 
 
 def test_start_positions(setup):

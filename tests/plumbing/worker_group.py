@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams import topics
@@ -138,6 +138,11 @@ class WorkerGroup:
             await admin.delete_topics([self.prefix + name])
             await asyncio.sleep(1)
         await topics.create(self.settings)
+
+    async def delete_before(self, name: str, partition: int, offset: int) -> None:
+        """Let the broker delete what lies before an offset, as retention does."""
+        async with self.admin() as admin:
+            await admin.delete_records({self.tp(name, partition): RecordsToDelete(before_offset=offset)})
 
     def tp(self, name: str, partition: int) -> TopicPartition:
         """A partition of a topic, by its name without the prefix."""
