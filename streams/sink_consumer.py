@@ -60,10 +60,13 @@ class Prefix:
         self._done: set[int] = set()
 
     def start(self, offset: int) -> int:
-        """Takes up an offset; they come in ascending order. Returns how many before it never came."""
+        """Takes up an offset; they come in ascending order. Returns how many before it never came.
+
+        They begin again when the topic is made anew.
+        """
         missing, self._following = offset - self._following, offset + 1
         self._open.append(offset)
-        return missing
+        return max(missing, 0)
 
     def finish(self, offset: int) -> None:
         """Marks it as done, in any order."""

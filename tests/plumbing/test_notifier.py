@@ -11,8 +11,9 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from alerts.sinks.base import SinkError
-from streams import notifier
+from streams import notifier, topics
 from streams.clock import wall_ms
+from streams.kafka_clients import admin_client
 from streams.notifier import MissingTopicError, create_sinks
 from streams.own_records import TERM_KEY
 from streams.partitioner import partition_of
@@ -197,6 +198,22 @@ async def test_alerts_deleted_unread_are_told(settings):
             assert count(registry, "deleted") == 4
     assert [line["first"] for line in told if line["event"] == "alerts_deleted_unread"] == [3]
     assert [episode for _, episode in sink.sent] == ["0", "1", "2", "7", "8"]
+
+
+async def test_alerts_made_anew(settings):
+    """A topic of alerts that was deleted and created again is read from its beginning; nothing is called missing."""
+    sink, registry = Recorder(), CollectorRegistry()
+    async with running(settings, sink):
+        await publish(settings, [make("a-0", n) for n in range(5)])
+        await until(lambda: len(sink.sent) == 5)
+    async with admin_client(settings.kafka) as admin:
+        await admin.delete_topics([f"{settings.topic_prefix}alerts"])
+    await asyncio.sleep(1)
+    await topics.create(settings)
+    await publish(settings, [make("a-0", n) for n in range(5, 7)])
+    async with running(settings, sink, registry=registry):
+        await until(lambda: len(sink.sent) == 7)
+        assert count(registry, "deleted") == 0
 
 
 async def test_rebalance_sends_everything_once(settings):
