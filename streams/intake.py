@@ -171,7 +171,7 @@ class Intake:
                 self._table.states[number].resume(source, known.metadata if known else "")
             self._table.go_live(number)
         for tp, start in starts.items():
-            if tp.partition not in self._table.fresh:
+            if self._live(tp.partition) is not None:  # or it was lost while positions were asked for
                 self._move(tp, self.positions.get(tp), max(start, self.positions.get(tp, start)))
 
     def _move(self, tp: TP, before: int | None, start: int) -> None:

@@ -74,6 +74,7 @@ class Problem(StrEnum):
 
     MISSING = "missing"
     UNEQUAL_PARTITIONS = "unequal_partitions"
+    COMPACTED = "compacted"
     STATE_DELETED = "state_deleted"
     SMALL_ROWS = "small_rows"
     SCORES_DELETED = "scores_deleted"
@@ -209,24 +210,32 @@ def _compare(spec: TopicSpec, actual: _Actual | None) -> Iterator[Finding]:
         text = f"{actual.replicas} replicas, the setting asks for {spec.replication_factor}"
         way_out = "add replicas: kafka-reassign-partitions, or lower ACCOUNTPULSE_KAFKA__REPLICATION_FACTOR"
         yield Finding(Level.WARNING, Problem.FEW_REPLICAS, spec.name, text, way_out)
+    yield from _compare_policy(spec, actual.config.get("cleanup.policy", ""))
     yield from _compare_config(spec, actual)
 
 
-def _compare_config(spec: TopicSpec, actual: _Actual) -> Iterator[Finding]:
-    policy = actual.config.get("cleanup.policy", "")
+def _compare_policy(spec: TopicSpec, policy: str) -> Iterator[Finding]:
+    if "compact" in policy and "compact" not in spec.config["cleanup.policy"]:
+        text = f"cleanup.policy={policy}: Kafka keeps the newest record of each account alone, read or not"
+        yield Finding(
+            Level.ERROR, Problem.COMPACTED, spec.name, text, _alter(spec.name, "cleanup.policy=delete")
+        )
     if spec.purpose is Purpose.STATE and "delete" in policy:
         text = f"cleanup.policy={policy}: accounts that are quiet for the retention time would be forgotten"
         way_out = _alter(spec.name, "cleanup.policy=compact")
         yield Finding(Level.ERROR, Problem.STATE_DELETED, spec.name, text, way_out)
+    if spec.purpose is Purpose.SCORES and "delete" in policy:
+        text = f"cleanup.policy={policy}: a rebuilt view would miss quiet accounts"
+        way_out = _alter(spec.name, "cleanup.policy=compact")
+        yield Finding(Level.WARNING, Problem.SCORES_DELETED, spec.name, text, way_out)
+
+
+def _compare_config(spec: TopicSpec, actual: _Actual) -> Iterator[Finding]:
     largest = int(actual.config.get("max.message.bytes", ROW_BYTES))
     if spec.purpose is Purpose.STATE and largest < ROW_BYTES:
         text = f"max.message.bytes={largest}: the row of a busy account may be up to {ROW_BYTES} bytes"
         way_out = _alter(spec.name, f"max.message.bytes={ROW_BYTES}")
         yield Finding(Level.ERROR, Problem.SMALL_ROWS, spec.name, text, way_out)
-    if spec.purpose is Purpose.SCORES and "delete" in policy:
-        text = f"cleanup.policy={policy}: a rebuilt view would miss quiet accounts"
-        way_out = _alter(spec.name, "cleanup.policy=compact")
-        yield Finding(Level.WARNING, Problem.SCORES_DELETED, spec.name, text, way_out)
     if spec.purpose is Purpose.INPUT and actual.config.get("message.timestamp.type") == "CreateTime":
         text = "message.timestamp.type=CreateTime: retention can delete a backlog of old events on arrival"
         way_out = _alter(spec.name, "message.timestamp.type=LogAppendTime")

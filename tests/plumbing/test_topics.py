@@ -52,18 +52,20 @@ async def test_created_topics_pass_the_check_and_creating_again_changes_nothing(
 
 
 async def test_every_wrong_topic_is_named_with_a_way_out(kafka: KafkaAddress, topic_prefix: str):
-    """A deleted changelog, a foreign partition count, producers' times and few replicas are each found."""
+    """A deleted changelog, compacted alerts, a foreign partition count, producers' times and few replicas are each found."""
     settings = _settings(kafka, topic_prefix)
     await _make(
         kafka,
         NewTopic(f"{topic_prefix}usage", 2, 1),
         NewTopic(f"{topic_prefix}state", 3, 1, topic_configs={"cleanup.policy": "compact,delete"}),
         NewTopic(f"{topic_prefix}scores", 3, 1),
+        NewTopic(f"{topic_prefix}alerts", 3, 1, topic_configs={"cleanup.policy": "compact"}),
     )
     await create(settings)
     findings = {finding.problem: finding for finding in await check(settings)}
     assert set(findings) == {
         Problem.UNEQUAL_PARTITIONS,
+        Problem.COMPACTED,
         Problem.STATE_DELETED,
         Problem.SMALL_ROWS,
         Problem.SCORES_DELETED,
@@ -72,6 +74,10 @@ async def test_every_wrong_topic_is_named_with_a_way_out(kafka: KafkaAddress, to
     unequal = findings[Problem.UNEQUAL_PARTITIONS]
     assert unequal.topic == f"{topic_prefix}usage"
     assert unequal.text == f"2 partitions, but {topic_prefix}tickets has 3"
+    assert (findings[Problem.COMPACTED].topic, findings[Problem.COMPACTED].level) == (
+        f"{topic_prefix}alerts",
+        Level.ERROR,
+    )
     assert findings[Problem.STATE_DELETED].level is Level.ERROR
     assert findings[Problem.SMALL_ROWS].level is Level.ERROR
     assert "max.message.bytes=8388608" in findings[Problem.SMALL_ROWS].way_out

@@ -327,6 +327,9 @@ def test_what_was_deleted_unread_is_counted_once():
     fresh.intake.resume({USAGE: 75, TICKETS: 2}, {})  # tickets were read on meanwhile
     assert fresh.intake.deleted == {SOURCES[0]: 65}
     assert (fresh.intake.positions[USAGE], fresh.intake.positions[TICKETS]) == (75, 3)
+    del fresh.table.states[0]  # somebody else's by now, who reads on
+    fresh.intake.resume({USAGE: 500}, {USAGE: OffsetAndMetadata(500, "")})
+    assert fresh.intake.deleted == {SOURCES[0]: 65}
 
 
 async def test_answer_that_nothing_is_left_is_told():
