@@ -13,7 +13,6 @@ from typing import Any, Final, Protocol, cast
 import faust
 import structlog
 from aiokafka.structs import OffsetAndMetadata
-from aiokafka.structs import TopicPartition as KafkaTP
 from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 from prometheus_client import CollectorRegistry
@@ -26,11 +25,12 @@ from streams.fetch_wait import FetchWait
 from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush, Outputs
 from streams.intake import Intake
-from streams.kafka_clients import batch_producer, committed_offsets
+from streams.kafka_clients import batch_producer
 from streams.metrics import Totals, WorkerCollector
 from streams.probes import Readiness
 from streams.scoring_pace import Pace
 from streams.settings import Kafka, Settings
+from streams.start_checks import expect_state
 from streams.table import BlockSchema, Partition, StateTable, Tables
 from streams.transport import Consumer, Transport
 
@@ -104,7 +104,7 @@ class Worker:
         outputs = Outputs(*(prefix + name for name in ("state", "scores", "alerts", "dead-letters")))
         compress_fast()
         self.settings = settings
-        self._make, self._inputs, self._totals = make, inputs, scoring.totals
+        self._make, self._totals = make, scoring.totals
         self.halt = Halt()
         self.registry = CollectorRegistry()
         self.producer = batch_producer(kafka)
@@ -150,26 +150,15 @@ class Worker:
     async def start(self) -> None:
         """Connect and join the group; returns when the first recovery is over.
 
-        Raises what the states raise about metadata that they cannot read, before anybody in the group notices.
+        Raises what `expect_state` raises, before anybody in the group notices.
         """
-        await self._expect_readable()
+        await expect_state(self.settings, self._make)
         await self.producer.start()
         self._connected = True
         self._tasks = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._publish_scores())]
         for task in self._tasks:
             task.add_done_callback(self._on_task_done)
         await self.app.start()
-
-    async def _expect_readable(self) -> None:
-        """Let empty states look at what the group committed: a release that is too old must not join it, and leave."""
-        kafka = self.settings.kafka
-        tps = [KafkaTP(topic, number) for number in range(kafka.partitions) for topic in self._inputs]
-        committed = await committed_offsets(kafka, tps)
-        for number in range(kafka.partitions):
-            state = self._make(number)
-            for source, topic in enumerate(self._inputs):
-                position = committed.get(KafkaTP(topic, number))
-                state.resume(source, position.metadata if position else "")
 
     def fail(self, error: BaseException) -> None:
         """Stop because of an error; nothing is flushed from this moment on."""

@@ -25,6 +25,7 @@ from streams.deadline import Deadline, hear
 from streams.fetched_ends import LogBehindError
 from streams.probes import ProbeServer
 from streams.settings import Settings
+from streams.start_checks import StateLostError
 from streams.static_member import InstanceTakenError
 
 DRAIN_S: Final = 5.0
@@ -74,6 +75,7 @@ _ENVIRONMENT: Final = (
     MetadataError,
     RowVersionError,
     InstanceTakenError,
+    StateLostError,
     KafkaError,
     OSError,
 )

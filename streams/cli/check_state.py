@@ -1,4 +1,4 @@
-"""What a worker would find in the changelog: rows of a newer release, and inputs that end before what was read.
+"""What a worker would find in the changelog: rows of a newer release, none, inputs that end before what was read.
 
 Only the last records of each partition are looked at: an older release writes nothing behind newer rows, and the
 newest rows carry the greatest offsets. An input that grew past its old end again looks whole, here as to a worker.
@@ -9,19 +9,23 @@ from __future__ import annotations
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from scoring.events import SOURCES
 from scoring.row import RowVersionError, restore_rows
 from scoring.state import Store
 from streams.cli.check_result import Result, Status
-from streams.kafka_clients import client_arguments
+from streams.kafka_clients import client_arguments, committed_offsets
 from streams.own_records import is_own
 from streams.settings import Settings
+from streams.start_checks import empty_changelogs, input_partitions, lost_state
 from streams.topics import Purpose, partition_counts
 
 RECORDS: Final = 500
 """Looked at from the end of each partition; the markers of transactions and terms are among them."""
+LOST: Final = (
+    "the changelog was deleted: put it back, or a new ACCOUNTPULSE_KAFKA__GROUP, which reads the inputs anew"
+)
 _POLL_MS: Final = 500
 
 
@@ -43,12 +47,15 @@ async def look_at_state(settings: Settings) -> list[Result]:
         rows = await _last_rows(consumer, [TopicPartition(state, n) for n in range(counts[state])])
         tps = [TopicPartition(settings.topic_prefix + s, n) for s in SOURCES for n in rows]
         ends = await consumer.end_offsets([tp for tp in tps if tp.partition < counts.get(tp.topic, 0)])
-    except TopicAuthorizationFailedError:
-        text = "this principal may not read the changelog: run the check as a worker's to have it looked at"
+        committed = await committed_offsets(settings.kafka, input_partitions(settings))
+        empty = await empty_changelogs(settings) if committed else set()
+    except (TopicAuthorizationFailedError, GroupAuthorizationFailedError):
+        text = "this principal may not read changelog and group: run the check as a worker's to have them looked at"
         return [Result("state", Status.NOTE, text)]
     finally:
         await consumer.stop()
     found = [fault for number, records in rows.items() for fault in _faults(settings, number, records, ends)]
+    found += [Result("state", Status.ERROR, text, LOST) for text in lost_state(settings, committed, empty)]
     return found or [Result("state", Status.OK, "the newest rows can be read, and no input ends before them")]
 
 

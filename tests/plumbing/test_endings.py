@@ -70,6 +70,7 @@ async def read_by_a_worker(settings, directory):
         run.command = ("streams.cli.main", "worker")
         run.extra = {"ACCOUNTPULSE_KAFKA__PARTITIONER": "any"}
         worker = run.start()
+        await run.ready(worker)
         await send(settings, "usage", [USAGE % n for n in range(5)])
         run.ends["usage", 0] = 5
         await run.finished()
@@ -81,6 +82,12 @@ async def recreated_input(settings, directory):
     """Deleted and made anew: the rows alone know what was read."""
     async with read_by_a_worker(settings, directory) as run:
         await run.recreate("usage")
+
+
+async def recreated_state(settings, directory):
+    """The rows are gone, and the group does not know."""
+    async with read_by_a_worker(settings, directory) as run:
+        await run.recreate("state")
 
 
 async def wrong_feed(settings, directory):
@@ -95,6 +102,7 @@ CASES = {
     "max.message.bytes": (small_rows, {}),
     "state row of version": (newer_rows, {}),
     "ends at offset": (recreated_input, {"KAFKA__PARTITIONS": "4"}),
+    "holds nothing, but": (recreated_state, {"KAFKA__PARTITIONS": "4"}),
 }
 """How the fault is made, and settings."""
 
