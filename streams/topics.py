@@ -74,6 +74,7 @@ class Problem(StrEnum):
 
     MISSING = "missing"
     UNEQUAL_PARTITIONS = "unequal_partitions"
+    OTHER_PARTITIONS = "other_partitions"
     COMPACTED = "compacted"
     STATE_DELETED = "state_deleted"
     SMALL_ROWS = "small_rows"
@@ -250,6 +251,7 @@ def _unequal(specs: Sequence[TopicSpec], actual: Mapping[str, _Actual]) -> Itera
     """The topics without the usual count; an account's events must meet on one partition."""
     counts = Counter(topic.partitions for topic in actual.values())
     if len(counts) < 2:
+        yield from _other_than_set(specs[0].partitions, actual)
         return
     usual = counts.most_common(1)[0][0]
     example = next(
@@ -263,3 +265,12 @@ def _unequal(specs: Sequence[TopicSpec], actual: Mapping[str, _Actual]) -> Itera
                 "ACCOUNTPULSE_TOPIC_PREFIX, create all topics with one count and produce the events again"
             )
             yield Finding(Level.ERROR, Problem.UNEQUAL_PARTITIONS, name, text, way_out)
+
+
+def _other_than_set(wanted: int, actual: Mapping[str, _Actual]) -> Iterator[Finding]:
+    """The topics agree, and the settings do not: events would be looked for on other partitions, and rejected."""
+    name, topic = next(iter(actual.items()), ("", None))
+    if topic is not None and topic.partitions != wanted:
+        text = f"{topic.partitions} partitions, but the setting says {wanted}"
+        way_out = f"ACCOUNTPULSE_KAFKA__PARTITIONS={topic.partitions}"
+        yield Finding(Level.ERROR, Problem.OTHER_PARTITIONS, name, text, way_out)

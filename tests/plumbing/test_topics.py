@@ -19,7 +19,9 @@ OUTPUTS = ("state", "scores", "alerts", "dead-letters")
 
 
 def _settings(kafka: KafkaAddress, prefix: str, **more) -> Settings:
-    return Settings(topic_prefix=prefix, kafka=Kafka(bootstrap=kafka.bootstrap, partitions=3, **more))
+    return Settings(
+        topic_prefix=prefix, kafka=Kafka(**{"bootstrap": kafka.bootstrap, "partitions": 3, **more})
+    )
 
 
 async def _make(kafka: KafkaAddress, *topics: NewTopic) -> None:
@@ -86,6 +88,16 @@ async def test_every_wrong_topic_is_named_with_a_way_out(kafka: KafkaAddress, to
 
     few = await check(_settings(kafka, topic_prefix, replication_factor=3))
     assert [finding.problem for finding in few].count(Problem.FEW_REPLICAS) == len(SOURCES) + len(OUTPUTS)
+
+
+async def test_count_of_the_settings(kafka: KafkaAddress, topic_prefix: str):
+    """Topics with one count are wrong for settings with another: half of the keys would be rejected as misplaced."""
+    await create(_settings(kafka, topic_prefix))
+    [finding] = await check(_settings(kafka, topic_prefix, partitions=6))
+    assert (finding.level, finding.problem) == (Level.ERROR, Problem.OTHER_PARTITIONS)
+    assert (finding.text, finding.way_out) == (
+        "3 partitions, but the setting says 6", "ACCOUNTPULSE_KAFKA__PARTITIONS=3"
+    )  # fmt: skip
 
 
 def test_commands_create_and_check(kafka: KafkaAddress, topic_prefix: str):
