@@ -10,13 +10,11 @@ Brokers forget: the leader an epoch `producer.id.expiration.ms` (a day) after it
 `transactional.id.expiration.ms` (a week) after its last epoch. Hence `renew`, and a term that was not proven for half a
 day, as of a process that was frozen for that long, is over without asking.
 """
-# ruff: noqa: SLF001 - aiokafka builds batches with a producer state of one's own only privately
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +26,7 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams.clock import Clock
+from streams.outbox import Batch, FencedError, Outbox, Term
 from streams.own_records import TERM_KEY
 from streams.producer_ids import InitProducerId
 
@@ -46,8 +45,8 @@ _UNREACHABLE: Final = (
 _ASK_AGAIN: Final = (kafka_errors.CoordinatorLoadInProgressError, kafka_errors.ConcurrentTransactions)
 
 
-class FencedError(Exception):
-    """A newer owner has taken the partition over, or it was never taken; the batch did not reach the log."""
+class ForeignRecordsError(Exception):
+    """Somebody who is not in this group writes to its changelog; the text says where."""
 
 
 def compress_fast() -> None:
@@ -55,89 +54,10 @@ def compress_fast() -> None:
     codec.lz4_encode.__defaults__ = (1,)
 
 
-class _Term:
-    """A producer state: what the broker granted, the next sequence number, and when a broker last confirmed it."""
-
-    __slots__ = ("epoch", "producer_id", "proven_ms", "sequence")
-
-    def __init__(self, producer_id: int, epoch: int, proven_ms: int) -> None:
-        self.producer_id = producer_id
-        self.epoch = epoch
-        self.proven_ms = proven_ms
-        self.sequence = 0
-
-
 class _Grant(NamedTuple):
     producer_id: int
     epoch: int
     proven_ms: int
-
-
-class _Batch(NamedTuple):
-    term: _Term
-    data: bytes
-    records: int
-    first: bytes | None
-    """Key of the first record; a batch larger than usual holds no other."""
-
-
-class Outbox:
-    """Records for fenced partitions, cut into batches and compressed as they come in.
-
-    Everything put in must be written (or the worker stop): sequence numbers are given out here. An outbox
-    writes under the terms that held when it was made: what was encoded before a partition was lost is
-    refused, even if this very process has taken the partition again.
-    """
-
-    def __init__(self, producer: AIOKafkaProducer, terms: Mapping[TP, _Term]) -> None:
-        self._producer = producer
-        self._terms = terms
-        self._open: dict[TP, Any] = {}
-        self._first: dict[TP, bytes | None] = {}
-        self.batches: dict[TP, deque[_Batch]] = {}
-        """Finished, and not written yet."""
-        self.size = 0
-        """Bytes of the finished batches, compressed."""
-
-    def put(self, tp: TP, records: Iterable[tuple[bytes | None, bytes | None]], timestamp: int) -> None:
-        """Add records (key, value) with one `timestamp` in ms. Raises FencedError if `tp` is not owned."""
-        if tp not in self._terms:
-            raise FencedError(f"{tp.topic}[{tp.partition}] is not owned")
-        builder = self._open.get(tp)
-        for key, value in records:
-            if builder is None or builder.append(key=key, value=value, timestamp=timestamp) is None:
-                if builder is not None:
-                    self._finish(tp)
-                builder = self._start(tp, key, value, timestamp)
-
-    def close(self) -> None:
-        """Finish the open batches."""
-        for tp in list(self._open):
-            self._finish(tp)
-
-    def _start(self, tp: TP, key: bytes | None, value: bytes | None, timestamp: int) -> Any:  # noqa: ANN401
-        """A batch with its first record, of whatever size: the broker decides what is too large, and says so."""
-        builder = self._producer.create_batch()
-        if builder.append(key=key, value=value, timestamp=timestamp) is None:
-            raise ValueError(f"{tp.topic}[{tp.partition}]: no batch takes the record of {key!r}")
-        self._open[tp], self._first[tp] = builder, key
-        return builder
-
-    def _finish(self, tp: TP) -> None:
-        builder, term = self._open.pop(tp), self._terms[tp]
-        count = builder.record_count()
-        builder._set_producer_state(term.producer_id, term.epoch, term.sequence)
-        term.sequence = (term.sequence + count) & 0x7FFFFFFF
-        batch = _Batch(term, bytes(builder._build()), count, self._first.pop(tp))
-        self.batches.setdefault(tp, deque()).append(batch)
-        self.size += len(batch.data)
-
-    def next_round(self) -> dict[TP, _Batch]:
-        """Takes out the first finished batch of each partition; nothing if there is none left."""
-        batches = {tp: queue.popleft() for tp, queue in self.batches.items()}
-        self.batches = {tp: queue for tp, queue in self.batches.items() if queue}
-        self.size -= sum(len(batch.data) for batch in batches.values())
-        return batches
 
 
 class FencedWriter:
@@ -156,7 +76,7 @@ class FencedWriter:
         self._topics = topics
         self._deadline = deadline
         self._clock = clock
-        self._terms: dict[TP, _Term] = {}
+        self._terms: dict[TP, Term] = {}
 
     @property
     def owned(self) -> frozenset[int]:
@@ -206,8 +126,8 @@ class FencedWriter:
         for tp in [TP(topic, number) for topic in self._topics for number in numbers]:
             self._terms.pop(tp, None)
 
-    def _new_terms(self, number: int, grant: _Grant) -> dict[TP, _Term]:
-        return {TP(topic, number): _Term(*grant) for topic in self._topics}
+    def _new_terms(self, number: int, grant: _Grant) -> dict[TP, Term]:
+        return {TP(topic, number): Term(*grant) for topic in self._topics}
 
     async def _open_terms(self, numbers: Collection[int]) -> dict[TP, int]:
         outbox = self.outbox()
@@ -215,7 +135,7 @@ class FencedWriter:
             outbox.put(tp, [(TERM_KEY, b"%d" % self._terms[tp].epoch)], self._clock())
         return await self.write(outbox)
 
-    def _expect_alive(self, tp: TP, term: _Term) -> None:
+    def _expect_alive(self, tp: TP, term: Term) -> None:
         silent = self._clock() - term.proven_ms
         if silent > _TERM_MS:
             hours = silent / 3_600_000
@@ -237,7 +157,7 @@ class FencedWriter:
             await self._round(batches, last, until)
         return last
 
-    async def _round(self, todo: dict[TP, _Batch], last: dict[TP, int], until: float) -> None:
+    async def _round(self, todo: dict[TP, Batch], last: dict[TP, int], until: float) -> None:
         problem: object = None
         while True:
             asked = self._clock()
@@ -253,7 +173,7 @@ class FencedWriter:
                 raise kafka_errors.KafkaTimeoutError(f"write not acknowledged: {problem!r}")
             await self._refresh()
 
-    def _by_leader(self, todo: Mapping[TP, _Batch]) -> dict[int, dict[TP, bytes]]:
+    def _by_leader(self, todo: Mapping[TP, Batch]) -> dict[int, dict[TP, bytes]]:
         requests: dict[int, dict[TP, bytes]] = {}
         for tp, batch in todo.items():
             leader = self._client.cluster.leader_for_partition(TopicPartition(*tp))
@@ -276,7 +196,7 @@ class FencedWriter:
     def _settle(
         self,
         answer: Any,  # noqa: ANN401
-        todo: dict[TP, _Batch],
+        todo: dict[TP, Batch],
         last: dict[TP, int],
         asked: int,
     ) -> object:
@@ -290,12 +210,14 @@ class FencedWriter:
                 batch = todo[tp]
                 error = kafka_errors.for_code(code)
                 if error is kafka_errors.NoError:
+                    self._expect_alone(tp, batch.term, offset)
+                    batch.term.following = offset + batch.records
                     last[tp], batch.term.proven_ms = offset + batch.records - 1, asked
                     del todo[tp]
                 elif (
                     error is kafka_errors.DuplicateSequenceNumber
                 ):  # an earlier try was appended, at an unknown offset
-                    batch.term.proven_ms = asked
+                    batch.term.proven_ms, batch.term.following = asked, None
                     del todo[tp]
                 elif code in _FENCED:
                     raise FencedError(f"{topic}[{partition}]: epoch {batch.term.epoch} is over")
@@ -305,12 +227,21 @@ class FencedWriter:
                     raise error(_refusal(tp, batch, code))
         return problem
 
+    def _expect_alone(self, tp: TP, term: Term, offset: int) -> None:
+        """What a term writes to the changelog lies in one piece: compaction takes records out, but moves none."""
+        following = term.following
+        if tp.topic == self._topics[0] and following is not None and offset != following:
+            raise ForeignRecordsError(
+                f"somebody else writes to {tp.topic}[{tp.partition}], from offset {following} to {offset - 1}; "
+                "is there another ACCOUNTPULSE_KAFKA__GROUP under the same ACCOUNTPULSE_TOPIC_PREFIX?"
+            )
+
     async def _refresh(self) -> None:
         update = asyncio.shield(self._client.force_metadata_update())
         await asyncio.wait([update], timeout=2.0)
         await asyncio.sleep(_BACKOFF_S)
 
-    async def _next_epoch(self, number: int, held: _Term | None, until: float) -> _Grant:
+    async def _next_epoch(self, number: int, held: Term | None, until: float) -> _Grant:
         """The next epoch: of whoever has it, or of `held` if that is the latest one given."""
         transactional_id = f"{self._group}-{self._topics[0]}-{number}"
         request = InitProducerId(transactional_id)
@@ -335,7 +266,7 @@ class FencedWriter:
         return _Grant(answer.producer_id, answer.producer_epoch, asked)
 
 
-def _refusal(tp: TP, batch: _Batch, code: int) -> str:
+def _refusal(tp: TP, batch: Batch, code: int) -> str:
     text = f"write to {tp.topic}[{tp.partition}]"
     if code in _TOO_LARGE:
         text += (

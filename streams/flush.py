@@ -27,8 +27,9 @@ from faust.types import TP
 
 from streams.clock import Clock
 from streams.durations import Durations
-from streams.fence import FencedError, FencedWriter, Outbox
+from streams.fence import FencedWriter
 from streams.intake import Intake
+from streams.outbox import FencedError, Outbox
 from streams.scoring_pace import SCORING_S
 from streams.table import Fail, Partition, StateTable
 from streams.turns import Turn

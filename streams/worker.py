@@ -22,6 +22,7 @@ from streams import heap, logs, topics
 from streams.app import Worker, create_worker
 from streams.clock_metadata import MetadataError
 from streams.deadline import Deadline, hear
+from streams.fence import ForeignRecordsError
 from streams.fetched_ends import LogBehindError
 from streams.probes import ProbeServer
 from streams.settings import Settings
@@ -76,6 +77,7 @@ _ENVIRONMENT: Final = (
     RowVersionError,
     InstanceTakenError,
     StateLostError,
+    ForeignRecordsError,
     KafkaError,
     OSError,
 )

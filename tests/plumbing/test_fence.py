@@ -15,8 +15,9 @@ from faust.types import TP
 
 from streams import topics
 from streams.clock import Clock, wall_ms
-from streams.fence import FencedError, FencedWriter, compress_fast
+from streams.fence import FencedWriter, ForeignRecordsError, compress_fast
 from streams.flush import Outputs
+from streams.outbox import FencedError
 from streams.own_records import TERM_KEY
 from streams.settings import Kafka, Settings
 from streams.topics import HOUR_MS, ROW_BYTES
@@ -36,9 +37,9 @@ async def topic(bootstrap: str, prefix: str) -> TP:
 
 @contextlib.asynccontextmanager
 async def owner(
-    bootstrap: str, tp: TP, batch: int = 100_000, clock: Clock = wall_ms
+    bootstrap: str, tp: TP, batch: int = 100_000, clock: Clock = wall_ms, group: str = "group"
 ) -> AsyncIterator[FencedWriter]:
-    """A writer of the group with connections of its own, to all outputs of a prefix."""
+    """A writer of a group with connections of its own, to all outputs of a prefix."""
     compress_fast()
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, compression_type="lz4", max_batch_size=batch
@@ -46,7 +47,7 @@ async def owner(
     async with producer:
         prefix = tp.topic.removesuffix("state")
         outputs = Outputs(*(prefix + name for name in ("state", "scores", "alerts", "dead-letters")))
-        yield FencedWriter("group", outputs.all, producer, 10.0, clock)
+        yield FencedWriter(group, outputs.all, producer, 10.0, clock)
 
 
 def outbox(writer: FencedWriter, tp: TP, *keys: bytes):
@@ -95,6 +96,24 @@ async def test_newer_owner_shuts_the_older_out(kafka, tp):
             await old.write(late)
         await new.write(outbox(new, tp, b"c"))
     assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, b"a", TERM_KEY, b"c"]
+
+
+async def test_writer_of_another_group_is_noticed(kafka, tp):
+    """Epochs of two groups know nothing of each other: whoever finds records of others between its own in the changelog says so."""
+    async with owner(kafka.bootstrap, tp) as first, owner(kafka.bootstrap, tp, group="other") as second:
+        await first.acquire([tp.partition])
+        await first.write(outbox(first, tp, b"a"))
+        await first.write(outbox(first, tp, b"b"))
+        await first.renew([tp.partition])
+        await first.write(outbox(first, tp, b"c"))
+        await second.acquire([tp.partition])
+        with pytest.raises(ForeignRecordsError, match=r"state\[1\], from offset 5 to 5; is there another"):
+            await first.write(outbox(first, tp, b"d"))
+        with pytest.raises(ForeignRecordsError, match=r"from offset 6 to 6;"):
+            await second.write(outbox(second, tp, b"e"))
+    async with owner(kafka.bootstrap, tp) as alone:
+        await alone.acquire([tp.partition])
+        await alone.write(outbox(alone, tp, b"f"))
 
 
 async def test_zombie_cannot_renew(kafka, tp):

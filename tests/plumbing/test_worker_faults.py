@@ -225,3 +225,25 @@ async def test_drains_under_load(kafka, topic_prefix, tmp_path):
         assert 0 < taken < 140_000
         run.start()
         await assert_exact(run)
+
+
+async def test_a_second_group_under_the_same_prefix(kafka, topic_prefix, tmp_path):
+    """Whoever writes to the same topics as another group ends with 3 and says so, before it commits: nothing is lost or counted twice."""
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
+        first = run.start()
+        await run.ready(first)
+        await run.produce(3_000, seed=31)
+        await run.finished()
+        other = run.start(ACCOUNTPULSE_KAFKA__GROUP=f"{topic_prefix}another")
+        await run.produce(2_000, seed=32)
+        await run.ready(other)
+        await run.produce(1_000, seed=33)
+        assert await asyncio.to_thread(first.process.wait, 40) == 3, run.logs()
+        assert f"somebody else writes to {topic_prefix}state" in first.log.read_text()
+        other.process.kill()
+        other.process.wait()
+        again = run.start()
+        await run.ready(again)
+        await run.finished()
+        assert await run.stop(again) == 0
+        assert await run.differences() == []

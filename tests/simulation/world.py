@@ -18,8 +18,8 @@ from scoring.events import SOURCES
 from scoring.layout import HOT
 from scoring.row import ROW_VERSION
 from scoring.upgrade import head_bytes
-from streams.fence import FencedError
 from streams.flush import Outputs
+from streams.outbox import FencedError
 from streams.own_records import is_own
 
 OUTPUTS = Outputs("state", "scores", "alerts", "dead-letters")

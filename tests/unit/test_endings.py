@@ -83,6 +83,7 @@ ELSEWHERE = {
     "metadata of format": "tests/plumbing/test_worker_upgrade.py",
     "was not written by this program": "tests/plumbing/test_worker_upgrade.py",
     "another process joined the group as": "tests/plumbing/test_worker_static.py",
+    "somebody else writes to": "tests/plumbing/test_worker_faults.py",
 }
 """Tested there, as they need a worker that has a past or a twin."""
 
