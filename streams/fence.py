@@ -211,7 +211,7 @@ class FencedWriter:
                 error = kafka_errors.for_code(code)
                 if error is kafka_errors.NoError:
                     self._expect_alone(tp, batch.term, offset)
-                    batch.term.following = offset + batch.records
+                    batch.term.following = max(offset + batch.records, batch.term.following or 0)
                     last[tp], batch.term.proven_ms = offset + batch.records - 1, asked
                     del todo[tp]
                 elif (
@@ -230,7 +230,9 @@ class FencedWriter:
     def _expect_alone(self, tp: TP, term: Term, offset: int) -> None:
         """What a term writes to the changelog lies in one piece: compaction takes records out, but moves none."""
         following = term.following
-        if tp.topic == self._topics[0] and following is not None and offset != following:
+        if (
+            tp.topic == self._topics[0] and following is not None and offset > following
+        ):  # below: sent again, and known
             raise ForeignRecordsError(
                 f"somebody else writes to {tp.topic}[{tp.partition}], from offset {following} to {offset - 1}; "
                 "is there another ACCOUNTPULSE_KAFKA__GROUP under the same ACCOUNTPULSE_TOPIC_PREFIX?"
