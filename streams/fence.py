@@ -228,13 +228,13 @@ class FencedWriter:
         return problem
 
     def _expect_alone(self, tp: TP, term: Term, offset: int) -> None:
-        """What a term writes to the changelog lies in one piece: compaction takes records out, but moves none."""
-        following = term.following
-        if (
-            tp.topic == self._topics[0] and following is not None and offset > following
-        ):  # below: sent again, and known
+        """What a term writes to the changelog lies in one piece; what was sent again, below what follows.
+
+        Compaction takes records out, but moves none. Other topics may have other writers: see `dead-letters`.
+        """
+        if tp.topic == self._topics[0] and offset > (term.following or offset):
             raise ForeignRecordsError(
-                f"somebody else writes to {tp.topic}[{tp.partition}], from offset {following} to {offset - 1}; "
+                f"somebody else writes to {tp.topic}[{tp.partition}], from offset {term.following} to {offset - 1}; "
                 "is there another ACCOUNTPULSE_KAFKA__GROUP under the same ACCOUNTPULSE_TOPIC_PREFIX?"
             )
 
