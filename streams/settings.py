@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -137,7 +137,8 @@ class Redis(_WithSecretFiles):
     username: str | None = None
     password: SecretStr | None = None
     tls: Tls = Tls()
-    prefix: str = "accountpulse:"
+    prefix: str = ""
+    """Begins every key; if it is empty it follows the topic prefix: what one installation sent, another did not."""
 
 
 class Engine(_Strict):
@@ -258,6 +259,15 @@ class Settings(BaseSettings):
     sinks: Sinks = Sinks()
     probes: Probes = Probes()
     view: View = View()
+
+    @model_validator(mode="after")
+    def _tell_installations_apart(self) -> Self:
+        if not self.redis.prefix:
+            prefix = f"{self.topic_prefix.rstrip('._-')}:"
+            object.__setattr__(
+                self, "redis", self.redis.model_copy(update={"prefix": prefix})
+            )  # it is frozen
+        return self
 
     @classmethod
     def settings_customise_sources(

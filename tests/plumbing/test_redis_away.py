@@ -99,7 +99,7 @@ def own_redis(settings):
     """A Redis that may be hurt, and the settings with it."""
     with contextlib.closing(RedisServer()) as server:
         server.start()
-        yield server, settings.model_copy(update={"redis": Redis(url=server.url)})
+        yield server, settings.model_copy(update={"redis": Redis(url=server.url, prefix="own:")})
 
 
 def age(view):

@@ -100,7 +100,7 @@ async def test_emptied_redis_is_noticed_and_filled(settings, chance):
     registry = CollectorRegistry()
     with contextlib.closing(RedisServer()) as server:
         server.start()
-        own = settings.model_copy(update={"redis": Redis(url=server.url)})
+        own = settings.model_copy(update={"redis": Redis(url=server.url, prefix="own:")})
         await publish(own, [random_record(chance, n) for n in range(500)])
         async with running(own, registry=registry) as role, reading(own) as reader:
 
@@ -130,7 +130,7 @@ async def test_redis_stopped_and_started(settings, chance):
     """While Redis is away the role waits and says so; when it is back, empty, the view is complete again."""
     registry = CollectorRegistry()
     with contextlib.closing(RedisServer()) as server:
-        own = settings.model_copy(update={"redis": Redis(url=server.url)})
+        own = settings.model_copy(update={"redis": Redis(url=server.url, prefix="own:")})
         await publish(own, [random_record(chance, n) for n in range(300)])
         async with running(own, registry=registry) as role:
 
@@ -156,7 +156,7 @@ async def test_paused_redis_loses_nothing(settings, chance):
     """A frozen Redis, which may have run a transaction it never answered, costs time and no record."""
     with contextlib.closing(RedisServer()) as server:
         server.start()
-        own = settings.model_copy(update={"redis": Redis(url=server.url)})
+        own = settings.model_copy(update={"redis": Redis(url=server.url, prefix="own:")})
         async with running(own) as role:
             for _ in range(3):
                 records = [random_record(chance, n) for n in range(300)]
