@@ -145,8 +145,8 @@ class Consumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109
         """Blocks of the next fetch: each of the changelog by itself, those of the inputs as one message."""
         intake, ends = self._wiring.intake, self._wiring.ends
-        intake.missed |= ends.out_of_range
-        ends.out_of_range = False
+        if ends.out_of_range:
+            ends.out_of_range, intake.missed = False, True
         if intake.missed and self.flow_active and not self._settling:
             await self._seek_back()
         fetched, _ = await self._wait_next_records(timeout)
