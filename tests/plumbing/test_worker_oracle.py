@@ -59,6 +59,8 @@ class Feeds:
         )
         self.first = start - 40 * DAY
         self.last = start + 66 * DAY
+        self.may_close = asyncio.Event()
+        self.may_close.set()
 
     async def send(self, rate: float) -> None:
         async with AIOKafkaProducer(
@@ -76,6 +78,7 @@ class Feeds:
                 await self._send(producer, record.source, partition, record.key, record.value)
                 if sent / rate > time.monotonic() - began:
                     await asyncio.sleep(0.01)
+            await self.may_close.wait()
             await self._mark(producer, self.last, "close")
             await producer.flush()
 
@@ -201,7 +204,8 @@ async def test_worker_equals_reference_under_faults(kafka, topic_prefix, tmp_pat
     print("seed", seed)
     async with fault_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
         workers = await run.start_ready(2)
-        feeds = Feeds(run, seed, events=5000)
+        feeds = Feeds(run, seed, events=6500)
+        feeds.may_close.clear()  # something comes after the freeze, however long the restarts take
         feeding = asyncio.create_task(feeds.send(rate=250))
         for number in (signal.SIGKILL, signal.SIGTERM):
             await asyncio.sleep(chance.uniform(2, 4))
@@ -212,6 +216,7 @@ async def test_worker_equals_reference_under_faults(kafka, topic_prefix, tmp_pat
         zombie = workers[0]
         # with rows to write: frozen without, it would have nothing to be refused
         await run.freeze_at(zombie, "rows")
+        feeds.may_close.set()
         await feeding
         await run.finished(90)
         run.thaw(zombie)
