@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import OffsetAndMetadata
@@ -13,7 +13,7 @@ from scoring.events import SOURCES
 from streams.kafka_clients import client_arguments, committed_offsets
 from streams.settings import Settings
 from streams.table import Partition
-from streams.topics import Purpose, partition_counts
+from streams.topics import Purpose
 
 
 class StateLostError(Exception):
@@ -27,7 +27,7 @@ async def expect_state(settings: Settings, make: Callable[[int], Partition]) -> 
     and leave), StateLostError, KafkaError.
     """
     committed, empty = await asyncio.gather(
-        committed_offsets(settings.kafka, input_partitions(settings)), empty_changelogs(settings)
+        committed_offsets(settings.kafka, input_partitions(settings)), _empty_changelogs(settings)
     )
     for number in range(settings.kafka.partitions):
         state = make(number)
@@ -47,26 +47,28 @@ def input_partitions(settings: Settings) -> list[KafkaTP]:
     ]
 
 
-async def empty_changelogs(settings: Settings) -> set[int]:
-    """Partition numbers of `state` that hold no record: not even that of a worker that took them over."""
-    state = settings.topic_prefix + Purpose.STATE
-    there = (await partition_counts(settings)).get(state, 0)
-    tps = [KafkaTP(state, number) for number in range(there)]
+async def _empty_changelogs(settings: Settings) -> set[int]:
     consumer = AIOKafkaConsumer(
         **client_arguments(settings.kafka), enable_auto_commit=False,
         request_timeout_ms=int(settings.kafka.request_timeout * 1000),
     )  # fmt: skip
     try:
         await consumer.start()
-        begins, ends = await asyncio.gather(consumer.beginning_offsets(tps), consumer.end_offsets(tps))
+        return await empty_changelogs(consumer, settings, settings.kafka.partitions)
     finally:
         await consumer.stop()
+
+
+async def empty_changelogs(consumer: AIOKafkaConsumer, settings: Settings, partitions: int) -> set[int]:
+    """Partition numbers of `state` that hold no record: not even that of a worker that took them over."""
+    tps = [KafkaTP(settings.topic_prefix + Purpose.STATE, number) for number in range(partitions)]
+    begins, ends = await asyncio.gather(consumer.beginning_offsets(tps), consumer.end_offsets(tps))
     return {tp.partition for tp in tps if begins[tp] == ends[tp]}
 
 
 def lost_state(
     settings: Settings, committed: Mapping[KafkaTP, OffsetAndMetadata], empty: set[int]
-) -> Sequence[str]:
+) -> list[str]:
     """What is wrong with partitions of which the group has read inputs, by this program, and no row is left.
 
     Offsets without metadata were put there by hand, as by whoever wants to begin at the end of the inputs.

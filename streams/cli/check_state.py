@@ -48,7 +48,7 @@ async def look_at_state(settings: Settings) -> list[Result]:
         tps = [TopicPartition(settings.topic_prefix + s, n) for s in SOURCES for n in rows]
         ends = await consumer.end_offsets([tp for tp in tps if tp.partition < counts.get(tp.topic, 0)])
         committed = await committed_offsets(settings.kafka, input_partitions(settings))
-        empty = await empty_changelogs(settings) if committed else set()
+        empty = await empty_changelogs(consumer, settings, counts[state])
     except (TopicAuthorizationFailedError, GroupAuthorizationFailedError):
         text = "this principal may not read changelog and group: run the check as a worker's to have them looked at"
         return [Result("state", Status.NOTE, text)]
