@@ -18,11 +18,13 @@ from alerts.sinks.base import Sink, SinkUnavailableError, load
 from alerts.sinks.slack import Slack
 from alerts.sinks.stdout import Stdout
 from alerts.sinks.webhook import Webhook
+from streams.acls import Role
 from streams.clock import wall_ms
 from streams.delivery_log import RedisDeliveryLog, connect
 from streams.kafka_clients import client_arguments
 from streams.notifier_metrics import Metrics
 from streams.probes import ProbeServer, Readiness
+from streams.rights import expect_rights
 from streams.routes_file import read_routes
 from streams.settings import Settings
 from streams.settings import Slack as SlackSettings
@@ -70,6 +72,7 @@ async def run(
     Raises:
         KafkaError: Kafka cannot be reached at the start, or a dead letter cannot be written.
         MissingTopicError: Topics are not there yet.
+        MissingRightsError: The brokers do not allow what it does.
         OSError: The Redis URL, a certificate or the routes file is unusable, or the port of the probes is taken.
         RoutesError: The routes file is wrong.
     """
@@ -81,6 +84,7 @@ async def run(
         receipt_days=settings.sinks.receipt_days,
     )
     try:
+        await expect_rights(settings, Role.NOTIFIER)
         await _require_topics(settings)
         async with _producer(settings) as producer:
             metrics = Metrics(registry)

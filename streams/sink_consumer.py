@@ -30,10 +30,12 @@ from alerts.route import Router
 from alerts.sending import Fate, Sender
 from alerts.sinks.base import Sink, SinkError
 from streams import dead_letters
+from streams.acls import Role
 from streams.clock import wall_ms
 from streams.kafka_clients import client_arguments
 from streams.notifier_metrics import DELETED, MALFORMED, Metrics, cause
 from streams.own_records import is_own
+from streams.rights import expect_rights_still
 from streams.settings import Settings
 
 MAX_IN_FLIGHT: Final = 2048
@@ -41,6 +43,8 @@ MAX_IN_FLIGHT: Final = 2048
 LOUD_S: Final = 30.0
 """Between two errors in the log about credentials that a receiver refuses."""
 POLL_S: Final = 0.2
+AGAIN_S: Final = 1.0
+"""Between two tries to find out where to start."""
 COMMIT_S: Final = 1.0
 DRAIN_S: Final = 5.0
 """Time for requests under way at shutdown and before a partition is given up."""
@@ -181,8 +185,9 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         try:
             await self._open()
         except KafkaError as error:
-            logger.warning("start_unknown", sink=self.sink, error=type(error).__name__)
-            await asyncio.sleep(POLL_S)
+            await expect_rights_still(self._settings, Role.NOTIFIER)
+            logger.warning("start_unknown", sink=self.sink, error=str(error))
+            await asyncio.sleep(AGAIN_S)
             return
         free = MAX_IN_FLIGHT - len(self._tasks)
         if free > 0:

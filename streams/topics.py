@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from scoring.events import SOURCES
 from streams.kafka_clients import admin_client
 from streams.settings import Settings
+from streams.topic_metadata import describe
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -73,6 +79,7 @@ class Problem(StrEnum):
     """What can be wrong with a topic."""
 
     MISSING = "missing"
+    HIDDEN = "hidden"
     UNEQUAL_PARTITIONS = "unequal_partitions"
     OTHER_PARTITIONS = "other_partitions"
     COMPACTED = "compacted"
@@ -126,8 +133,19 @@ async def check(settings: Settings) -> list[Finding]:
     """
     specs = topic_specs(settings)
     async with admin_client(settings.kafka) as admin:
-        actual = await _describe(admin, specs)
-    findings = [finding for spec in specs for finding in _compare(spec, actual.get(spec.name))]
+        topics, hidden = await describe(admin, [spec.name for spec in specs])
+        configurations, locked = await _configurations(admin, topics)
+    actual = {
+        name: _Actual(t.partitions, t.replicas, configurations.get(name, {})) for name, t in topics.items()
+    }
+    findings = [
+        finding
+        for spec in specs
+        if spec.name not in hidden
+        for finding in _compare(spec, actual.get(spec.name))
+    ]
+    findings += [_hidden(name, "whether the topic exists") for name in sorted(hidden)]
+    findings += [_hidden(name, "the topic's configuration") for name in sorted(locked)]
     findings += _unequal(specs, actual)
     return sorted(findings, key=lambda finding: finding.level is not Level.ERROR)
 
@@ -147,19 +165,20 @@ async def create(settings: Settings) -> list[str]:
         response = (await admin.create_topics(new)).to_object()
         created = [entry["topic"] for entry in response["topic_errors"] if _is_new(entry)]
         async with asyncio.timeout(settings.kafka.request_timeout):
-            while not {spec.name for spec in specs} <= (await _layout(admin)).keys():  # noqa: ASYNC110 - the broker sends no event
+            names = [spec.name for spec in specs]
+            while len((await describe(admin, names))[0]) < len(names):  # noqa: ASYNC110 - the broker sends no event
                 await asyncio.sleep(0.1)
     return created
 
 
 async def partition_counts(settings: Settings) -> dict[str, int]:
-    """Partition count of each of the product's topics that exists, by full name.
+    """Partition count of each of the product's topics that exists and may be seen, by full name.
 
     Raises aiokafka.errors.KafkaError or OSError if the broker cannot be asked.
     """
     async with admin_client(settings.kafka) as admin:
-        layout = await _layout(admin)
-    return {spec.name: layout[spec.name][0] for spec in topic_specs(settings) if spec.name in layout}
+        topics, _ = await describe(admin, [spec.name for spec in topic_specs(settings)])
+    return {name: topic.partitions for name, topic in topics.items()}
 
 
 def _is_new(entry: Mapping[str, Any]) -> bool:
@@ -171,35 +190,33 @@ def _is_new(entry: Mapping[str, Any]) -> bool:
     return True
 
 
-async def _layout(admin: AIOKafkaAdminClient) -> dict[str, tuple[int, int]]:
-    """Name -> (partitions, fewest replicas). All topics are asked for: naming one may create it."""
-    return {
-        topic["topic"]: (len(topic["partitions"]), min(len(part["replicas"]) for part in topic["partitions"]))
-        for topic in await admin.describe_topics()
-        if topic["partitions"]
-    }
-
-
-async def _describe(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, _Actual]:
-    layout = await _layout(admin)
-    names = [spec.name for spec in specs if spec.name in layout]
-    configs: dict[str, dict[str, str]] = {}
+async def _configurations(
+    admin: AIOKafkaAdminClient, names: Iterable[str]
+) -> tuple[dict[str, dict[str, str]], set[str]]:
+    """What each topic is configured to, and the names of those of which this principal may not see that."""
     try:
         answers = await admin.describe_configs(
             [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
         )
     except IncompatibleBrokerVersion:
         answers = []  # the embedded broker does not tell configurations
+    configurations, locked = {}, set()
     for resource in (entry for answer in answers for entry in answer.to_object()["resources"]):
-        if resource["error_code"]:
-            raise for_code(resource["error_code"])(
-                f"{resource['resource_name']}: {resource['error_message']}"
-            )
-        entries = resource["config_entries"]
-        configs[resource["resource_name"]] = {
-            entry["config_names"]: entry["config_value"] for entry in entries
-        }
-    return {name: _Actual(*layout[name], configs.get(name, {})) for name in names}
+        name, error = resource["resource_name"], for_code(resource["error_code"])
+        if error is TopicAuthorizationFailedError:
+            locked.add(name)
+        elif resource["error_code"]:
+            raise error(f"{name}: {resource['error_message']}")
+        else:
+            configurations[name] = {
+                entry["config_names"]: entry["config_value"] for entry in resource["config_entries"]
+            }
+    return configurations, locked
+
+
+def _hidden(name: str, what: str) -> Finding:
+    way_out = "as a worker's principal, which sees it, or give rights: accountpulse topics acls setup"
+    return Finding(Level.ERROR, Problem.HIDDEN, name, f"this principal may not see {what}", way_out)
 
 
 def _compare(spec: TopicSpec, actual: _Actual | None) -> Iterator[Finding]:

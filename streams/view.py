@@ -25,11 +25,13 @@ from prometheus_client import CollectorRegistry
 from redis.exceptions import RedisError, ResponseError
 
 from scoring.times import HOUR, UNSET
+from streams.acls import Role
 from streams.clock import wall_ms
 from streams.delivery_log import connect
 from streams.kafka_clients import client_arguments
 from streams.own_records import is_own
 from streams.probes import ProbeServer, Readiness
+from streams.rights import expect_rights, expect_rights_still
 from streams.settings import Settings
 from streams.topics import Purpose, partition_counts
 from streams.view_metrics import Fate, Metrics, Reason
@@ -89,6 +91,7 @@ class ViewRole:
 
         Raises:
             KafkaError: At the start: Kafka cannot be reached, or the topic does not exist.
+            MissingRightsError: The brokers do not allow what it does, or not any more.
         """
         try:
             await self._start()
@@ -102,6 +105,8 @@ class ViewRole:
                 except OffsetOutOfRangeError:
                     self._wanted = Reason.TOPIC
                 except (RedisError, KafkaError, OSError) as error:
+                    if isinstance(error, KafkaError):
+                        await expect_rights_still(self._settings, Role.VIEW)
                     self._lose(error)
                     await _pause(stop, self._wait)
                     self._wait = min(2 * self._wait, LONGEST_WAIT_S)
@@ -121,6 +126,7 @@ class ViewRole:
         )
 
     async def _start(self) -> None:
+        await expect_rights(self._settings, Role.VIEW)
         count = (await partition_counts(self._settings)).get(self._topic)
         if count is None:
             raise UnknownTopicOrPartitionError(f"{self._topic} does not exist: accountpulse topics create")

@@ -19,12 +19,14 @@ from aiokafka.errors import KafkaError
 
 from scoring.row import RowVersionError
 from streams import heap, logs, topics
+from streams.acls import Role
 from streams.app import Worker, create_worker
 from streams.clock_metadata import MetadataError
 from streams.deadline import Deadline, hear
 from streams.fence import ForeignRecordsError
 from streams.fetched_ends import LogBehindError
 from streams.probes import ProbeServer
+from streams.rights import expect_rights
 from streams.settings import Settings
 from streams.start_checks import StateLostError
 from streams.static_member import InstanceTakenError
@@ -108,7 +110,7 @@ def exit_of(reason: BaseException | None, *, clean: bool) -> Exit:
 
 
 async def _start(settings: Settings, worker: Worker) -> None:
-    findings = await topics.check(settings)
+    _, findings = await asyncio.gather(expect_rights(settings, Role.WORKER), topics.check(settings))
     for finding in findings:
         tell = log.error if finding.level is topics.Level.ERROR else log.warning
         tell(finding.text, topic=finding.topic, problem=finding.problem, way_out=finding.way_out)

@@ -25,6 +25,7 @@ ALONE = {
     "accountpulse schema metrics",
     "accountpulse rules --markdown",
     "accountpulse rules --model FILE",
+    "accountpulse topics acls worker",
     "accountpulse topics plan",
     "accountpulse alerts route --file FILE",
     "accountpulse alerts route --file examples/routes.yaml",

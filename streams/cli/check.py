@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from streams import topics
 from streams.cli.check_result import CONNECT_S, Result, Status, knock, words
+from streams.cli.check_rights import look_at_rights
 from streams.cli.check_sinks import look_at_sinks
 from streams.cli.check_state import look_at_state
 from streams.cli.output import ExitCode, emit_json, printable
@@ -87,6 +88,7 @@ def _setting(place: list[str], message: str) -> Result:
 async def _all(settings: Settings) -> list[Result]:
     groups = await asyncio.gather(
         _guarded("kafka", "start Kafka, or correct ACCOUNTPULSE_KAFKA__*", _brokers(settings)),
+        _guarded("rights", "see kafka", look_at_rights(settings)),
         _guarded("topics", "see kafka", _topics(settings)),
         _guarded("redis", "start Redis, or correct ACCOUNTPULSE_REDIS__*", _redis(settings)),
         _guarded("state", "see kafka", look_at_state(settings)),
@@ -183,8 +185,13 @@ async def _topics(settings: Settings) -> list[Result]:
     findings = await topics.check(settings)
     if not findings:
         return [Result("topics", Status.OK, "all topics are as they should be")]
-    levels = {topics.Level.ERROR: Status.ERROR, topics.Level.WARNING: Status.WARNING}
-    return [Result("topics", levels[f.level], f"{f.topic}: {f.text}", f.way_out) for f in findings]
+    return [Result("topics", _status(f), f"{f.topic}: {f.text}", f.way_out) for f in findings]
+
+
+def _status(finding: topics.Finding) -> Status:
+    if finding.problem is topics.Problem.HIDDEN:
+        return Status.NOTE  # who has to see it is told by `rights`
+    return Status.ERROR if finding.level is topics.Level.ERROR else Status.WARNING
 
 
 async def _redis(settings: Settings) -> list[Result]:

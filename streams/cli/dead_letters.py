@@ -12,10 +12,12 @@ import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
 
+from streams.acls import Role
 from streams.cli.output import emit_json, emit_table
 from streams.dead_letters import DeadLetter, decode
 from streams.kafka_clients import client_arguments
 from streams.own_records import is_own
+from streams.rights import expect_rights
 from streams.settings import Settings
 from streams.topics import Purpose, partition_counts
 
@@ -64,8 +66,9 @@ async def _newest(settings: Settings, reason: str | None, limit: int) -> list[De
 async def read_all(settings: Settings) -> AsyncIterator[DeadLetter]:
     """Every dead letter from the beginning of the topic up to its present end, per partition in order.
 
-    Raises aiokafka.errors.KafkaError or OSError; UnknownTopicOrPartitionError if the topic does not exist.
+    Raises aiokafka.errors.KafkaError, MissingRightsError or OSError; UnknownTopicOrPartitionError if there is no topic.
     """
+    await expect_rights(settings, Role.READER)
     name = settings.topic_prefix + Purpose.DEAD_LETTERS
     count = (await partition_counts(settings)).get(name)
     if count is None:

@@ -22,10 +22,12 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from scoring.events import SOURCES
+from streams.acls import Role
 from streams.cli.output import ExitCode, complain, emit_json, emit_table
 from streams.kafka_clients import client_arguments
 from streams.partitioner import partition_of
 from streams.replay import SOURCE_OF
+from streams.rights import expect_rights
 from streams.settings import Settings
 from streams.topics import partition_counts
 
@@ -107,6 +109,7 @@ class Sender:
         self._raise_failure()
 
     async def _input_topics(self) -> dict[str, tuple[str, int]]:
+        await expect_rights(self._settings, Role.PRODUCER)
         counts = await partition_counts(self._settings)
         names = {source: self._settings.topic_prefix + source for source in SOURCES}
         if missing := [name for name in names.values() if name not in counts]:

@@ -1,13 +1,15 @@
-"""`accountpulse topics`: plan, create, check."""
+"""`accountpulse topics`: plan, create, check, and who needs which rights."""
 
 from __future__ import annotations
 
 import asyncio
+import shlex
 from typing import Annotated
 
 import typer
 
 from streams import topics as kafka_topics
+from streams.acls import Role, acls, commands
 from streams.cli.output import ExitCode, emit_json, emit_table
 from streams.settings import Settings
 
@@ -64,3 +66,21 @@ def check(json: Json = False) -> None:
         emit_table(("level", "topic", "finding", "way out"), rows, empty="all topics are as they should be")
     if any(finding.level is kafka_topics.Level.ERROR for finding in findings):
         raise typer.Exit(ExitCode.FINDING)
+
+
+@topics.command("acls")
+def print_acls(
+    role: Annotated[Role, typer.Argument(help="Who needs the rights.", metavar="ROLE")],
+    principal: Annotated[
+        str | None, typer.Option(help="Who gets them; User:accountpulse-ROLE if not given.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print what a role has to be allowed, as calls of kafka-acls; asks no broker."""
+    settings = Settings()
+    needed = acls(settings, role)
+    if json:
+        emit_json([acl._asdict() for acl in needed])
+        return
+    for words in commands(settings, principal or f"User:accountpulse-{role}", needed):
+        typer.echo(shlex.join(words))

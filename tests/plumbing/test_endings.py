@@ -12,11 +12,10 @@ from streams import topics
 from streams.cli.check_result import Status
 from streams.cli.check_state import look_at_state
 from streams.kafka_clients import admin_client
-from streams.servers.kafka import KafkaServer
-from streams.servers.process import free_port
 from streams.settings import Kafka, Settings
 from tests.endings import AWAY, assert_checked, assert_ends, ended, rows
 from tests.plumbing.counting_run import counting_run
+from tests.plumbing.guarded_kafka import guarded_kafka
 
 ROWS = rows()
 USAGE = b'{"type":"usage","event_id":"e%d","account_id":"a-1","ts":"2026-05-01T00:00:00Z"}'
@@ -172,18 +171,8 @@ async def test_check_of_foreign_rows(kafka, topic_prefix):
 @pytest.fixture(scope="module")
 def guarded():
     """The address of a Kafka that asks for a password."""
-    server, address = KafkaServer(), f"127.0.0.1:{free_port()}"
-    login = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_ann="s3cret";'
-    for name in ("listeners", "advertised.listeners"):
-        server.properties[name] += f",GUARDED://{address}"
-    server.properties["listener.security.protocol.map"] += ",GUARDED:SASL_PLAINTEXT"
-    server.properties |= {
-        "inter.broker.listener.name": "PLAINTEXT",
-        "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.guarded.plain.sasl.jaas.config": login,
-    }
-    with server:
-        yield address
+    with guarded_kafka(["ann"]) as kafka:
+        yield kafka.address
 
 
 @pytest.mark.parametrize("role", [["worker"], ["notifier"], ["view"]], ids=" ".join)

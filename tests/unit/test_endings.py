@@ -83,9 +83,11 @@ ELSEWHERE = {
     "metadata of format": "tests/plumbing/test_worker_upgrade.py",
     "was not written by this program": "tests/plumbing/test_worker_upgrade.py",
     "another process joined the group as": "tests/plumbing/test_worker_static.py",
+    "lacks rights": "tests/plumbing/test_acls.py",
+    "AuthorizationFailed": "tests/plumbing/test_acls.py",
     "somebody else writes to": "tests/plumbing/test_worker_faults.py",
 }
-"""Tested there, as they need a worker that has a past or a twin."""
+"""Tested there, as they need a worker that has a past or a twin, or a broker that is closed to it."""
 
 
 class Namesake:
