@@ -27,6 +27,7 @@ from streams.flush import Flush, Outputs
 from streams.intake import Intake
 from streams.kafka_clients import batch_producer
 from streams.metrics import Totals, WorkerCollector
+from streams.partition_counts import expect_counts
 from streams.probes import Readiness
 from streams.scoring_pace import Pace
 from streams.settings import Kafka, Settings
@@ -103,7 +104,7 @@ class Worker:
         inputs = [prefix + source for source in SOURCES]
         outputs = Outputs(*(prefix + name for name in ("state", "scores", "alerts", "dead-letters")))
         compress_fast()
-        self.settings = settings
+        self.settings, self._inputs = settings, inputs
         self._make, self._totals = make, scoring.totals
         self.halt = Halt()
         self.registry = CollectorRegistry()
@@ -154,6 +155,8 @@ class Worker:
         """
         await expect_state(self.settings, self._make)
         await self.producer.start()
+        for topic in self._inputs:  # or its client would know outputs alone
+            self.producer.client.add_topic(topic)
         self._connected = True
         self._tasks = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._publish_scores())]
         for task in self._tasks:
@@ -240,6 +243,7 @@ class Worker:
                 log.info("partitions assigned", partitions=sorted(self.table.live()))
             self._settled = settled
             self._check_progress(now)
+            expect_counts(self.producer.client.cluster, self._inputs, self.settings.kafka.partitions)
             for kind, name in self._totals.unknown.untold():
                 log.warning(
                     "events carry a field that no release knows; it is ignored", type=kind, field=name

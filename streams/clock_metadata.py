@@ -1,8 +1,9 @@
 """What travels with a committed offset: the stream clock of its source, and which release could write it.
 
-JSON, as brokers keep text: `[format, version of the rows, last tick passed, position]`. The first format had neither of
-the first two; with the third, rows are not written because time passed, which earlier releases would not make up for
-(`streams.takeover`). A release reads all earlier formats and refuses what a newer one wrote, before it joins.
+JSON, as brokers keep text: `[format, version of the rows, last tick passed, position, end of the changelog]`. The first
+format had neither of the first two; with the third, rows are not written because time passed, which earlier releases
+would not make up for (`streams.takeover`); the fourth has the end, below which lie the rows of all that was read. A
+release reads all earlier formats and refuses what a newer one wrote, before it joins.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 from scoring.row import ROW_VERSION, RowVersionError
 from streams.source_queue import Position
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(list[Any]).decode
@@ -25,8 +26,19 @@ class MetadataError(Exception):
 
 
 def encode(tick: int, position: Position) -> str:
-    """Metadata to commit: the last tick passed, and where the source stands."""
+    """Metadata to commit: the last tick passed, and where the source stands; to be `sealed`."""
     return _encode((FORMAT, ROW_VERSION, tick, position)).decode()
+
+
+def sealed(metadata: str, end: int) -> str:
+    """The same with the offset behind the last row that was acknowledged, known once all rows are written."""
+    return f"{metadata[:-1]},{end}]"
+
+
+def changelog_end(metadata: str) -> int:
+    """What it was sealed with; 0 where nothing tells, as in earlier formats. Of metadata that `decode` can read."""
+    told = _decode(metadata.encode()) if metadata else []
+    return int(told[4]) if len(told) > 4 else 0
 
 
 def decode(text: str) -> tuple[int, Position]:
@@ -42,7 +54,8 @@ def decode(text: str) -> tuple[int, Position]:
             return msgspec.convert(told, tuple[int, Position])
         version, rows = msgspec.convert(told[:2], tuple[int, int])
         _expect_known(version, rows)
-        return msgspec.convert(told[2:], tuple[int, Position])
+        msgspec.convert(told[4:], list[int])
+        return msgspec.convert(told[2:4], tuple[int, Position])
     except msgspec.MsgspecError as error:
         raise MetadataError(f"metadata {text[:80]!r} was not written by this program: {error}") from error
 

@@ -54,6 +54,16 @@ def compress_fast() -> None:
     codec.lz4_encode.__defaults__ = (1,)
 
 
+class StateLostError(Exception):
+    """The changelog does not hold what it held: accounts would begin anew in mid-log."""
+
+
+def lost_rows(topic: str, number: int, end: int, known: int) -> str:
+    """What a StateLostError says of a changelog that is shorter than it was."""
+    why = "it was created anew, or its brokers lost records"
+    return f"{topic}[{number}] held records up to offset {known}, and ends at {end}: {why}"
+
+
 class _Grant(NamedTuple):
     producer_id: int
     epoch: int
@@ -211,7 +221,7 @@ class FencedWriter:
                 error = kafka_errors.for_code(code)
                 if error is kafka_errors.NoError:
                     self._expect_alone(tp, batch.term, offset)
-                    batch.term.following = max(offset + batch.records, batch.term.following or 0)
+                    batch.term.following = offset + batch.records
                     last[tp], batch.term.proven_ms = offset + batch.records - 1, asked
                     del todo[tp]
                 elif (
@@ -228,15 +238,18 @@ class FencedWriter:
         return problem
 
     def _expect_alone(self, tp: TP, term: Term, offset: int) -> None:
-        """What a term writes to the changelog lies in one piece; what was sent again, below what follows.
+        """What a term writes to the changelog lies in one piece: compaction takes records out, but moves none.
 
-        Compaction takes records out, but moves none. Other topics may have other writers: see `dead-letters`.
+        Other topics may have other writers: see `dead-letters`.
         """
-        if tp.topic == self._topics[0] and offset > (term.following or offset):
-            raise ForeignRecordsError(
-                f"somebody else writes to {tp.topic}[{tp.partition}], from offset {term.following} to {offset - 1}; "
-                "is there another ACCOUNTPULSE_KAFKA__GROUP under the same ACCOUNTPULSE_TOPIC_PREFIX?"
-            )
+        if tp.topic != self._topics[0] or term.following in {None, offset}:
+            return
+        if offset < term.following:
+            raise StateLostError(lost_rows(tp.topic, tp.partition, offset, term.following))
+        raise ForeignRecordsError(
+            f"somebody else writes to {tp.topic}[{tp.partition}], from offset {term.following} to {offset - 1}; "
+            "is there another ACCOUNTPULSE_KAFKA__GROUP under the same ACCOUNTPULSE_TOPIC_PREFIX?"
+        )
 
     async def _refresh(self) -> None:
         update = asyncio.shield(self._client.force_metadata_update())

@@ -26,6 +26,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from streams.clock import Clock
+from streams.clock_metadata import sealed
 from streams.durations import Durations
 from streams.fence import FencedWriter
 from streams.intake import Intake
@@ -204,7 +205,11 @@ class Flush:
         async with self._scoring:
             self._refuse_after_failure()
             await self._renew(cut)
-        offsets = {tp: each for tp, each in cut.offsets.items() if self._is_current(cut, tp.partition)}
+        offsets = {
+            tp: OffsetAndMetadata(each.offset, sealed(each.metadata, self._table.logged(tp.partition)))
+            for tp, each in cut.offsets.items()
+            if self._is_current(cut, tp.partition)
+        }
         if offsets:
             done = await asyncio.wait_for(self._commit_offsets(offsets), self._deadline)
             if done:

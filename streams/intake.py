@@ -168,7 +168,9 @@ class Intake:
                 known = committed.get(tp)
                 self._move(tp, known.offset if known else None, starts[tp])
                 self._touched[tp] = time.monotonic()
-                self._table.states[number].resume(source, known.metadata if known else "")
+                metadata = known.metadata if known else ""
+                self._table.states[number].resume(source, metadata)
+                self._table.expect_logged(number, metadata)
             self._table.go_live(number)
         for tp, start in starts.items():
             if self._live(tp.partition) is not None:  # or it was lost while positions were asked for

@@ -14,6 +14,7 @@ from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
+from streams.partition_counts import METADATA_MAX_AGE_MS
 from streams.settings import Kafka
 
 _AGAIN_S: Final = 0.2
@@ -101,4 +102,5 @@ def batch_producer(kafka: Kafka) -> AIOKafkaProducer:
         max_batch_size=_BATCH_BYTES,
         max_request_size=_BATCH_BYTES + 100_000,
         request_timeout_ms=int(kafka.request_timeout * 1000),
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
     )

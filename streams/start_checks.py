@@ -10,14 +10,12 @@ from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaTP
 
 from scoring.events import SOURCES
+from streams.clock_metadata import changelog_end
+from streams.fence import StateLostError, lost_rows
 from streams.kafka_clients import client_arguments, committed_offsets
 from streams.settings import Settings
 from streams.table import Partition
 from streams.topics import Purpose
-
-
-class StateLostError(Exception):
-    """The changelog is empty, although the group has read for it: its accounts would begin anew in mid-log."""
 
 
 async def expect_state(settings: Settings, make: Callable[[int], Partition]) -> None:
@@ -26,15 +24,15 @@ async def expect_state(settings: Settings, make: Callable[[int], Partition]) -> 
     Raises what a state raises about committed metadata that it cannot read (a release that is too old must not join,
     and leave), StateLostError, KafkaError.
     """
-    committed, empty = await asyncio.gather(
-        committed_offsets(settings.kafka, input_partitions(settings)), _empty_changelogs(settings)
+    committed, ends = await asyncio.gather(
+        committed_offsets(settings.kafka, input_partitions(settings)), _changelog_ends(settings)
     )
     for number in range(settings.kafka.partitions):
         state = make(number)
         for source, name in enumerate(SOURCES):
             position = committed.get(KafkaTP(settings.topic_prefix + name, number))
             state.resume(source, position.metadata if position else "")
-    if lost := lost_state(settings, committed, empty):
+    if lost := lost_state(settings, committed, ends):
         raise StateLostError(lost[0])
 
 
@@ -47,35 +45,38 @@ def input_partitions(settings: Settings) -> list[KafkaTP]:
     ]
 
 
-async def _empty_changelogs(settings: Settings) -> set[int]:
+async def _changelog_ends(settings: Settings) -> dict[int, int]:
     consumer = AIOKafkaConsumer(
         **client_arguments(settings.kafka), enable_auto_commit=False,
         request_timeout_ms=int(settings.kafka.request_timeout * 1000),
     )  # fmt: skip
     try:
         await consumer.start()
-        return await empty_changelogs(consumer, settings, settings.kafka.partitions)
+        return await changelog_ends(consumer, settings, settings.kafka.partitions)
     finally:
         await consumer.stop()
 
 
-async def empty_changelogs(consumer: AIOKafkaConsumer, settings: Settings, partitions: int) -> set[int]:
-    """Partition numbers of `state` that hold no record: not even that of a worker that took them over."""
+async def changelog_ends(consumer: AIOKafkaConsumer, settings: Settings, partitions: int) -> dict[int, int]:
+    """Where each partition of `state` ends; 0 if it holds no record: not even that of a worker that took it over."""
     tps = [KafkaTP(settings.topic_prefix + Purpose.STATE, number) for number in range(partitions)]
     begins, ends = await asyncio.gather(consumer.beginning_offsets(tps), consumer.end_offsets(tps))
-    return {tp.partition for tp in tps if begins[tp] == ends[tp]}
+    return {tp.partition: ends[tp] if ends[tp] > begins[tp] else 0 for tp in tps}
 
 
 def lost_state(
-    settings: Settings, committed: Mapping[KafkaTP, OffsetAndMetadata], empty: set[int]
+    settings: Settings, committed: Mapping[KafkaTP, OffsetAndMetadata], ends: Mapping[int, int]
 ) -> list[str]:
-    """What is wrong with partitions of which the group has read inputs, by this program, and no row is left.
+    """What is wrong with partitions of which the group has read inputs, by this program, and rows are gone.
 
     Offsets without metadata were put there by hand, as by whoever wants to begin at the end of the inputs.
     """
-    state = settings.topic_prefix + Purpose.STATE
-    return [
-        f"{state}[{tp.partition}] holds nothing, but {tp.topic} was read up to {position.offset}"
-        for tp, position in committed.items()
-        if position.metadata and tp.partition in empty
-    ]
+    state, lost = settings.topic_prefix + Purpose.STATE, dict[int, str]()
+    for tp, position in committed.items():
+        end, known = ends.get(tp.partition, 0), changelog_end(position.metadata)
+        if position.metadata and not end:
+            text = f"{state}[{tp.partition}] holds nothing, but {tp.topic} was read up to {position.offset}"
+            lost.setdefault(tp.partition, text)
+        elif end < known:
+            lost.setdefault(tp.partition, lost_rows(state, tp.partition, end, known))
+    return list(lost.values())

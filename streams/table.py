@@ -26,7 +26,8 @@ import structlog
 from faust.tables import TableManager
 from faust.types import TP, EventT, TopicT
 
-from streams.fence import FencedWriter
+from streams.clock_metadata import changelog_end
+from streams.fence import FencedWriter, StateLostError, lost_rows
 from streams.fetch import RecordBlock
 from streams.own_records import CLOCK_KEY, is_own
 from streams.records import Records
@@ -183,6 +184,16 @@ class StateTable(faust.Table[bytes, bytes]):
         """Whether the changelog was read to the end, that is, up to the record with which we took it over."""
         term = self._term.get(number)
         return term is not None and self._position.get(number, -1) >= term
+
+    def logged(self, number: int) -> int:
+        """Where the changelog ended when something of it was acknowledged, or read back, last."""
+        return self._position.get(number, -1) + 1
+
+    def expect_logged(self, number: int, metadata: str) -> None:
+        """Raises StateLostError if the changelog, when we took the partition over, had lost what a commit tells of."""
+        end = changelog_end(metadata)
+        if self._term.get(number, end) < end:
+            raise StateLostError(lost_rows(self._topic, number, self._term[number], end))
 
     def go_live(self, number: int) -> None:
         """Recovery of a partition is over."""

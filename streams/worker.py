@@ -23,12 +23,12 @@ from streams.acls import Role
 from streams.app import Worker, create_worker
 from streams.clock_metadata import MetadataError
 from streams.deadline import Deadline, hear
-from streams.fence import ForeignRecordsError
+from streams.fence import ForeignRecordsError, StateLostError
 from streams.fetched_ends import LogBehindError
+from streams.partition_counts import GrownInputError
 from streams.probes import ProbeServer
 from streams.rights import expect_rights
 from streams.settings import Settings
-from streams.start_checks import StateLostError
 from streams.static_member import InstanceTakenError
 
 DRAIN_S: Final = 5.0
@@ -80,6 +80,7 @@ _ENVIRONMENT: Final = (
     InstanceTakenError,
     StateLostError,
     ForeignRecordsError,
+    GrownInputError,
     KafkaError,
     OSError,
 )

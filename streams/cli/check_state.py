@@ -18,13 +18,14 @@ from streams.cli.check_result import Result, Status
 from streams.kafka_clients import client_arguments, committed_offsets
 from streams.own_records import is_own
 from streams.settings import Settings
-from streams.start_checks import empty_changelogs, input_partitions, lost_state
+from streams.start_checks import changelog_ends, input_partitions, lost_state
 from streams.topics import Purpose, partition_counts
 
 RECORDS: Final = 500
 """Looked at from the end of each partition; the markers of transactions and terms are among them."""
 LOST: Final = (
-    "the changelog was deleted: put it back, or a new ACCOUNTPULSE_KAFKA__GROUP, which reads the inputs anew"
+    "put the changelog back as it was; or delete its records, and take a new ACCOUNTPULSE_KAFKA__GROUP, which reads "
+    "the inputs from their beginning"
 )
 _POLL_MS: Final = 500
 
@@ -48,14 +49,16 @@ async def look_at_state(settings: Settings) -> list[Result]:
         tps = [TopicPartition(settings.topic_prefix + s, n) for s in SOURCES for n in rows]
         ends = await consumer.end_offsets([tp for tp in tps if tp.partition < counts.get(tp.topic, 0)])
         committed = await committed_offsets(settings.kafka, input_partitions(settings))
-        empty = await empty_changelogs(consumer, settings, counts[state])
+        changelog = await changelog_ends(consumer, settings, counts[state])
     except (TopicAuthorizationFailedError, GroupAuthorizationFailedError):
         text = "this principal may not read changelog and group: run the check as a worker's to have them looked at"
         return [Result("state", Status.NOTE, text)]
     finally:
         await consumer.stop()
     found = [fault for number, records in rows.items() for fault in _faults(settings, number, records, ends)]
-    found += [Result("state", Status.ERROR, text, LOST) for text in lost_state(settings, committed, empty)]
+    found += [
+        Result("state", Status.ERROR, text, LOST) for text in lost_state(settings, committed, changelog)
+    ]
     return found or [Result("state", Status.OK, "the newest rows can be read, and no input ends before them")]
 
 

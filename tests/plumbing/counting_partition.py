@@ -155,7 +155,7 @@ class CountingPartition:
         return False
 
     def positions(self) -> dict[int, tuple[int, str]]:
-        return {source: (offset, f"m{offset}") for source, offset in self.taken.items()}
+        return {source: (offset, f"[{offset}]") for source, offset in self.taken.items()}
 
     def score_blocks(self) -> Iterator[list[tuple[bytes, bytes]]]:
         keys = sorted(self.unpublished)

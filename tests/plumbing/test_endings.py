@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import NewTopic
+from aiokafka.admin import NewPartitions, NewTopic
 
 from scoring.row import ROW_VERSION
 from streams import topics
@@ -63,8 +63,8 @@ async def newer_rows(settings, directory):
 
 
 @contextlib.asynccontextmanager
-async def read_by_a_worker(settings, directory):
-    """Five events that a worker has read and committed; it is gone."""
+async def with_a_worker(settings, directory):
+    """Five events that a worker has read and committed."""
     async with counting_run(settings.kafka.bootstrap, settings.topic_prefix, directory) as run:
         run.command = ("streams.cli.main", "worker")
         run.extra = {"ACCOUNTPULSE_KAFKA__PARTITIONER": "any"}
@@ -73,6 +73,13 @@ async def read_by_a_worker(settings, directory):
         await send(settings, "usage", [USAGE % n for n in range(5)])
         run.ends["usage", 0] = 5
         await run.finished()
+        yield run, worker
+
+
+@contextlib.asynccontextmanager
+async def read_by_a_worker(settings, directory):
+    """The same, and it is gone."""
+    async with with_a_worker(settings, directory) as (run, worker):
         assert await run.stop(worker) == 0, run.logs()
         yield run
 
@@ -89,6 +96,24 @@ async def recreated_state(settings, directory):
         await run.recreate("state")
 
 
+async def recreated_under_a_worker(settings, directory):
+    """The rows are gone while a worker runs: it stops at its next row, of which nobody shall think that it is all."""
+    async with with_a_worker(settings, directory) as (run, worker):
+        await run.recreate("state")
+        await send(settings, "usage", [USAGE % n for n in range(5, 10)])
+        assert await asyncio.to_thread(worker.process.wait, 30) == ROWS["held records up to"].code
+        assert "held records up to" in worker.log.read_text()
+
+
+async def grown_under_a_worker(settings, directory):
+    """An input has more partitions from now on: a worker ends within seconds, for nobody reads them."""
+    async with with_a_worker(settings, directory) as (_, worker):
+        async with admin_client(settings.kafka) as admin:
+            await admin.create_partitions({f"{settings.topic_prefix}usage": NewPartitions(total_count=8)})
+        assert await asyncio.to_thread(worker.process.wait, 30) == ROWS["partitions, but"].code
+        assert "what lies on the others is not read" in worker.log.read_text()
+
+
 async def wrong_feed(settings, directory):
     await make(settings)
     await send(settings, "usage", [b"no event"] * 60)
@@ -102,6 +127,7 @@ CASES = {
     "state row of version": (newer_rows, {}),
     "ends at offset": (recreated_input, {"KAFKA__PARTITIONS": "4"}),
     "holds nothing, but": (recreated_state, {"KAFKA__PARTITIONS": "4"}),
+    "held records up to": (recreated_under_a_worker, {"KAFKA__PARTITIONS": "4"}),
 }
 """How the fault is made, and settings."""
 
@@ -129,6 +155,14 @@ def test_row(words, kafka, topic_prefix, tmp_path, monkeypatch):
     asyncio.run(prepare(settings_of(environment), tmp_path))
     assert_ends(ROWS[words], ["worker"], environment)
     assert_checked(ROWS[words], environment, monkeypatch)
+
+
+def test_grown_input(kafka, topic_prefix, tmp_path, monkeypatch):
+    """A worker whose input grows ends as one that starts with it grown, and `check` says the same."""
+    environment = of_a_test(kafka, topic_prefix) | {"KAFKA__PARTITIONS": "4"}
+    asyncio.run(grown_under_a_worker(settings_of(environment), tmp_path))
+    assert_ends(ROWS["partitions, but"], ["worker"], environment)
+    assert_checked(ROWS["partitions, but"], environment, monkeypatch)
 
 
 @pytest.mark.parametrize("role", [["notifier"], ["view"]], ids=" ".join)

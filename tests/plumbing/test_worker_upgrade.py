@@ -81,7 +81,7 @@ async def commit(run: Run, metadata: str) -> None:
 @pytest.mark.parametrize(
     ("metadata", "words"),
     [
-        ("[9,2,0,0]", "metadata of format 9, this program reads up to 3: run the newer release"),
+        ("[9,2,0,0]", "metadata of format 9, this program reads up to 4: run the newer release"),
         ("[2,9,0,[0,0,[]]]", "state rows of version 9, this program reads up to 2: run the newer release"),
         ("mine", "was not written by this program"),
     ],

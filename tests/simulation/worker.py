@@ -25,6 +25,7 @@ class Table:
         self.states = {0: partition}
         self.poisoned_since: float | None = None
         self.crowded = False
+        self._end = 0
 
     def live(self) -> dict[int, Partition]:
         """The partition."""
@@ -36,6 +37,12 @@ class Table:
 
     def written(self, offsets: Mapping[TP, int]) -> None:
         """Own rows need not be read back."""
+        self._end = max([self._end, *(offset + 1 for offset in offsets.values())])
+
+    def logged(self, number: int) -> int:
+        """Behind the last row that was acknowledged."""
+        del number
+        return self._end
 
 
 class Share:

@@ -18,6 +18,7 @@ from scoring.events import SOURCES
 from scoring.layout import HOT
 from scoring.row import ROW_VERSION
 from scoring.upgrade import head_bytes
+from streams.clock_metadata import changelog_end
 from streams.flush import Outputs
 from streams.outbox import FencedError
 from streams.own_records import is_own
@@ -101,6 +102,8 @@ class World:
             self.seen["refused commit"] += 1
             return False
         for tp, each in offsets.items():
+            if changelog_end(each.metadata) > len(self.state):
+                self.wrong.append(f"committed behind the end of the changelog: {each.metadata}")
             self.committed[SOURCES.index(tp.topic)] = (each.offset, each.metadata)
         return True
 
@@ -152,6 +155,7 @@ class Writer:
             for tp, first, r in outbox.batches
             for i in range(0, len(r), size)
         ]
+        last: dict[TP, int] = {}
         outbox.batches.clear()
         breaks_at = self._world.random.randrange(len(parts)) if self.breaks and parts else None
         for at, (tp, sequence, records) in enumerate(parts):
@@ -160,8 +164,10 @@ class Writer:
                 self._world.seen["broken write"] += 1
                 raise KafkaTimeoutError("write not acknowledged")
             self._world.append(tp.topic, records, self._epoch, sequence)
+            if tp.topic == OUTPUTS.state:
+                last[tp] = len(self._world.state) - 1
         await self._world.wait()
-        return {}
+        return last
 
     async def renew(self, numbers: Iterable[int]) -> dict[TP, int]:
         """Nothing to renew here."""

@@ -17,6 +17,15 @@ def test_what_is_written_is_read():
     assert clock_metadata.decode(clock_metadata.encode(10, POSITION)) == (10, POSITION)
 
 
+def test_it_is_sealed_with_the_end_of_the_changelog():
+    """The end that is added comes back beside the rest; without one, as in earlier formats, it is 0."""
+    metadata = clock_metadata.encode(10, POSITION)
+    assert clock_metadata.decode(clock_metadata.sealed(metadata, 77)) == (10, POSITION)
+    assert clock_metadata.changelog_end(clock_metadata.sealed(metadata, 77)) == 77
+    unsealed = ("", metadata, "[10,[30,20,[[60,30]]]]", metadata.replace(f"[{FORMAT},", "[3,", 1))
+    assert [clock_metadata.changelog_end(text) for text in unsealed] == [0, 0, 0, 0]
+
+
 def test_the_first_format_is_read():
     """Metadata from before it had a version is that of the first format."""
     assert clock_metadata.decode("[10,[30,20,[[60,30],[120,25]]]]") == (10, POSITION)
@@ -38,7 +47,19 @@ def test_newer_rows_are_refused_by_the_metadata_alone():
 
 
 @pytest.mark.parametrize(
-    "text", ["x", "{}", "[]", "[1]", '["a","b"]', "[2,2]", "[2,2,3]", "[2,2,3,[1]]", "[1,2,3,4,5]"]
+    "text",
+    [
+        "x",
+        "{}",
+        "[]",
+        "[1]",
+        '["a","b"]',
+        "[2,2]",
+        "[2,2,3]",
+        "[2,2,3,[1]]",
+        "[1,2,3,4,5]",
+        '[4,2,10,[30,20,[]],"end"]',
+    ],
 )
 def test_foreign_metadata_is_named(text):
     """Text of another program is refused with what it says, and is no crash of some decoder."""

@@ -11,6 +11,8 @@ from aiokafka.errors import IllegalStateError, KafkaTimeoutError
 from faust.types import TP
 
 from streams.app import _faust_app
+from streams.clock_metadata import sealed
+from streams.fence import StateLostError
 from streams.fetch import RecordBlock
 from streams.own_records import TERM_KEY
 from streams.settings import Kafka, Settings
@@ -122,6 +124,22 @@ async def test_standby_is_not_ownership():
     await me.rebalance(1, 0, standby=(1,))
     assert set(me.table.states) == me.table.fresh == me.writer.owned == {0}
     assert me.log.records[1] == []
+
+
+async def test_a_changelog_that_is_shorter_than_it_was_is_refused():
+    """What others committed tells where the changelog ended: if it ends before that when it is taken over, rows are gone."""
+    log = Log()
+    other = await Member(log, "other").live(1, 0)
+    for _ in range(5):
+        other.write(0)
+    told = sealed("[4,2,0,[0,0,[]]]", other.table.logged(0))
+    me = await Member(log).live(1, 0)
+    me.table.expect_logged(0, told)
+    me.table.expect_logged(0, "")
+    del log.records[0][3:]
+    other = await Member(log).live(1, 0)
+    with pytest.raises(StateLostError, match=r"p.state\[0\] held records up to offset 6, and ends at 3"):
+        other.table.expect_logged(0, told)
 
 
 async def test_what_became_standby_is_dropped():
