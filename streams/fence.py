@@ -25,6 +25,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
+from streams.broker_time import expect_right_clock
 from streams.clock import Clock
 from streams.outbox import Batch, FencedError, Outbox, Term
 from streams.own_records import TERM_KEY
@@ -169,6 +170,7 @@ class FencedWriter:
 
     async def _round(self, todo: dict[TP, Batch], last: dict[TP, int], until: float) -> None:
         problem: object = None
+        began = self._clock()
         while True:
             asked = self._clock()
             for tp, batch in todo.items():
@@ -176,6 +178,8 @@ class FencedWriter:
             requests = self._by_leader(todo)
             answers = await asyncio.gather(*(self._send(node, batches) for node, batches in requests.items()))
             for answer in answers:
+                if not isinstance(answer, Exception):
+                    expect_right_clock(answer, began, self._clock())
                 problem = self._settle(answer, todo, last, asked) or problem
             if not todo:
                 return

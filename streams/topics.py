@@ -53,7 +53,12 @@ _CONFIG: Final[Mapping[Purpose, Mapping[str, str]]] = {
     },
     Purpose.SCORES: {"cleanup.policy": "compact"},
     Purpose.ALERTS: {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)},
-    Purpose.DEAD_LETTERS: {"cleanup.policy": "delete", "retention.ms": str(14 * DAY_MS)},
+    # arrival time tells a worker whether its own clock is right, at each takeover
+    Purpose.DEAD_LETTERS: {
+        "cleanup.policy": "delete",
+        "retention.ms": str(14 * DAY_MS),
+        "message.timestamp.type": "LogAppendTime",
+    },
 }
 
 
@@ -66,6 +71,12 @@ class TopicSpec:
     partitions: int
     replication_factor: int
     config: Mapping[str, str]
+
+
+_CREATE_TIME: Final = {
+    Purpose.INPUT: "retention can delete a backlog of old events on arrival",
+    Purpose.DEAD_LETTERS: "a worker cannot tell that its clock is wrong",
+}
 
 
 class Level(StrEnum):
@@ -254,8 +265,8 @@ def _compare_config(spec: TopicSpec, actual: _Actual) -> Iterator[Finding]:
         text = f"max.message.bytes={largest}: the row of a busy account may be up to {ROW_BYTES} bytes"
         way_out = _alter(spec.name, f"max.message.bytes={ROW_BYTES}")
         yield Finding(Level.ERROR, Problem.SMALL_ROWS, spec.name, text, way_out)
-    if spec.purpose is Purpose.INPUT and actual.config.get("message.timestamp.type") == "CreateTime":
-        text = "message.timestamp.type=CreateTime: retention can delete a backlog of old events on arrival"
+    if spec.purpose in _CREATE_TIME and actual.config.get("message.timestamp.type") == "CreateTime":
+        text = f"message.timestamp.type=CreateTime: {_CREATE_TIME[spec.purpose]}"
         way_out = _alter(spec.name, "message.timestamp.type=LogAppendTime")
         yield Finding(Level.WARNING, Problem.CREATE_TIME, spec.name, text, way_out)
 

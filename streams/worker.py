@@ -21,6 +21,7 @@ from scoring.row import RowVersionError
 from streams import heap, logs, topics
 from streams.acls import Role
 from streams.app import Worker, create_worker
+from streams.broker_time import WrongClockError
 from streams.clock_metadata import MetadataError
 from streams.deadline import Deadline, hear
 from streams.fence import ForeignRecordsError, StateLostError
@@ -81,6 +82,7 @@ _ENVIRONMENT: Final = (
     StateLostError,
     ForeignRecordsError,
     GrownInputError,
+    WrongClockError,
     KafkaError,
     OSError,
 )

@@ -13,7 +13,8 @@ from aiokafka.errors import DuplicateSequenceNumber, MessageSizeTooLargeError
 from aiokafka.protocol.produce import ProduceRequest
 from faust.types import TP
 
-from streams import topics
+from streams import fence, topics
+from streams.broker_time import WrongClockError
 from streams.clock import Clock, wall_ms
 from streams.fence import FencedWriter, ForeignRecordsError, compress_fast
 from streams.flush import Outputs
@@ -130,9 +131,10 @@ async def test_zombie_cannot_renew(kafka, tp):
     assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, TERM_KEY, TERM_KEY, b"a", TERM_KEY, b"b"]
 
 
-async def test_term_nobody_confirmed_is_over(kafka, tp):
+async def test_term_nobody_confirmed_is_over(kafka, tp, monkeypatch):
     """A writer frozen for longer than brokers may remember its epoch writes and renews nothing, whatever they would say."""
     now = [wall_ms() - 48 * HOUR_MS]  # brokers refuse records of the future
+    monkeypatch.setattr(fence, "expect_right_clock", lambda *_: None)
     async with owner(kafka.bootstrap, tp, clock=lambda: now[0]) as writer:
         await writer.acquire([tp.partition])
         now[0] += 11 * HOUR_MS
@@ -245,6 +247,24 @@ async def test_row_larger_than_the_topic_takes_is_named(kafka, tp):
         box.put(tp, [(b"a", b"1"), (b"huge", os.urandom(ROW_BYTES + 1))], wall_ms())
         with pytest.raises(MessageSizeTooLargeError, match=r"bytes.*1 record.*b'huge'.*max.message.bytes"):
             await writer.write(box)
+
+
+@pytest.mark.parametrize(
+    ("wrong_s", "said"),
+    [
+        (50, ""),
+        (-50, ""),
+        (120, "by 1[12][0-9] s, being ahead"),
+        (-120, "by 1[12][0-9] s, being behind"),
+        (172_800, "by more than that broker takes"),
+    ],
+)
+async def test_a_clock_that_is_wrong_is_noticed(kafka, tp, wrong_s, said):
+    """Who takes a partition over learns from the broker what time it is, before a tick runs by a clock that is wrong."""
+    async with owner(kafka.bootstrap, tp, clock=lambda: wall_ms() + 1000 * wrong_s) as writer:
+        refused = pytest.raises(WrongClockError, match=f"the clock of this machine differs .*{said}")
+        with refused if said else contextlib.nullcontext():
+            assert await writer.acquire([tp.partition])
 
 
 async def test_term_that_was_appended_unanswered_is_taken_again(kafka, tp, monkeypatch):

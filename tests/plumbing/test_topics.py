@@ -62,9 +62,11 @@ async def test_every_wrong_topic_is_named_with_a_way_out(kafka: KafkaAddress, to
         NewTopic(f"{topic_prefix}state", 3, 1, topic_configs={"cleanup.policy": "compact,delete"}),
         NewTopic(f"{topic_prefix}scores", 3, 1),
         NewTopic(f"{topic_prefix}alerts", 3, 1, topic_configs={"cleanup.policy": "compact"}),
+        NewTopic(f"{topic_prefix}dead-letters", 3, 1),
     )
     await create(settings)
-    findings = {finding.problem: finding for finding in await check(settings)}
+    found = await check(settings)
+    findings = {finding.problem: finding for finding in found}
     assert set(findings) == {
         Problem.UNEQUAL_PARTITIONS,
         Problem.COMPACTED,
@@ -83,7 +85,10 @@ async def test_every_wrong_topic_is_named_with_a_way_out(kafka: KafkaAddress, to
     assert findings[Problem.STATE_DELETED].level is Level.ERROR
     assert findings[Problem.SMALL_ROWS].level is Level.ERROR
     assert "max.message.bytes=8388608" in findings[Problem.SMALL_ROWS].way_out
-    assert findings[Problem.CREATE_TIME].level is Level.WARNING
+    times = {finding.topic: finding for finding in found if finding.problem is Problem.CREATE_TIME}
+    assert times.keys() == {f"{topic_prefix}usage", f"{topic_prefix}dead-letters"}
+    assert "its clock is wrong" in times[f"{topic_prefix}dead-letters"].text
+    assert all(finding.level is Level.WARNING for finding in times.values())
     assert all(finding.way_out for finding in findings.values())
 
     few = await check(_settings(kafka, topic_prefix, replication_factor=3))

@@ -83,6 +83,7 @@ ELSEWHERE = {
     "metadata of format": "tests/plumbing/test_worker_upgrade.py",
     "was not written by this program": "tests/plumbing/test_worker_upgrade.py",
     "another process joined the group as": "tests/plumbing/test_worker_static.py",
+    "the clock of this machine differs": "tests/plumbing/test_fence.py",
     "lacks rights": "tests/plumbing/test_acls.py",
     "AuthorizationFailed": "tests/plumbing/test_acls.py",
     "somebody else writes to": "tests/plumbing/test_worker_faults.py",
