@@ -18,6 +18,7 @@ from mode.supervisors import CrashingSupervisor
 from prometheus_client import CollectorRegistry
 
 from scoring.events import SOURCES
+from streams import broker_time
 from streams.clock import Clock, wall_ms
 from streams.fence import FencedWriter, compress_fast
 from streams.fetch import RecordBlock
@@ -104,7 +105,8 @@ class Worker:
         inputs = [prefix + source for source in SOURCES]
         outputs = Outputs(*(prefix + name for name in ("state", "scores", "alerts", "dead-letters")))
         compress_fast()
-        self.settings, self._inputs = settings, inputs
+        self.settings, self._clock = settings, clock
+        self._inputs, self._outputs = inputs, outputs
         self._make, self._totals = make, scoring.totals
         self.halt = Halt()
         self.registry = CollectorRegistry()
@@ -151,10 +153,11 @@ class Worker:
     async def start(self) -> None:
         """Connect and join the group; returns when the first recovery is over.
 
-        Raises what `expect_state` raises, before anybody in the group notices.
+        Raises what `expect_state` and `broker_time.ask` raise, before anybody in the group notices.
         """
         await expect_state(self.settings, self._make)
         await self.producer.start()
+        await broker_time.ask(self.producer, self._outputs.dead_letters, self._clock)
         for topic in self._inputs:  # or its client would know outputs alone
             self.producer.client.add_topic(topic)
         self._connected = True

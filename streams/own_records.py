@@ -9,6 +9,9 @@ TERM_KEY: Final = b"\0term"
 CLOCK_KEY: Final = b"\0clock"
 """In `state`, the last record of a commit: the newest full hour that every account of the partition was scored at."""
 
+TIME_KEY: Final = b"\0time"
+"""In `dead-letters`: a worker that starts asked what time it is (`streams.broker_time`)."""
+
 
 def is_own(key: bytes | None) -> bool:
     """Whether a record of an output is one of the engine's own: every reader skips those."""

@@ -227,6 +227,18 @@ async def test_drains_under_load(kafka, topic_prefix, tmp_path):
         await assert_exact(run)
 
 
+@pytest.mark.parametrize("wrong_s", [600, -600])
+async def test_a_clock_that_is_wrong_stays_outside(kafka, topic_prefix, tmp_path, wrong_s):
+    """A worker whose clock is wrong by ten minutes ends with 3 before it joins: it takes over nothing, not even for a moment."""
+    command = ("tests.fault.worker_entry",)
+    async with counting_run(kafka.bootstrap, topic_prefix, tmp_path, command=command) as run:
+        run.extra = {"FAULT_DIRECTORY": str(tmp_path), "FAULT_CLOCK": str(wrong_s)}
+        child = run.start()
+        assert await asyncio.to_thread(child.process.wait, 30) == 3, run.logs()
+        assert "the clock of this machine differs by 600 s" in run.logs()
+        assert set((await run.ends_of("state")).values()) == {0}
+
+
 async def test_a_second_group_under_the_same_prefix(kafka, topic_prefix, tmp_path):
     """Whoever writes to the same topics as another group ends with 3 and says so, before it commits: nothing is lost or counted twice."""
     async with counting_run(kafka.bootstrap, topic_prefix, tmp_path) as run:
