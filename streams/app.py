@@ -25,10 +25,10 @@ from streams.fetch import RecordBlock
 from streams.fetch_wait import FetchWait
 from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush, Outputs
+from streams.grown_inputs import expect_counts
 from streams.intake import Intake
 from streams.kafka_clients import batch_producer
 from streams.metrics import Totals, WorkerCollector
-from streams.partition_counts import expect_counts
 from streams.probes import Readiness
 from streams.scoring_pace import Pace
 from streams.settings import Kafka, Settings

@@ -14,7 +14,7 @@ from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
-from streams.partition_counts import METADATA_MAX_AGE_MS
+from streams.grown_inputs import METADATA_MAX_AGE_MS
 from streams.settings import Kafka
 
 _AGAIN_S: Final = 0.2

@@ -6,7 +6,7 @@ Brokers without access control allow everything, those before 2.3 do not tell: t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -19,10 +19,10 @@ from aiokafka.errors import (
 from streams.acls import Acl, Role, acls
 from streams.kafka_clients import admin_client
 from streams.settings import Settings
-from streams.topic_metadata import OPERATIONS, describe
+from streams.topic_metadata import OPERATIONS, TopicMetadata, describe
 
-_COORDINATORS: Final = {"group": 0, "transactional-id": 1}
-"""Kafka's types of coordinators."""
+_ASKED: Final = {("group", "literal"): 0, ("transactional-id", "prefixed"): 1}
+"""What a coordinator is asked for, and Kafka's type of that coordinator."""
 
 
 class MissingRightsError(OSError):
@@ -43,22 +43,19 @@ async def expect_rights_still(settings: Settings, role: Role) -> None:
         await expect_rights(settings, role)
 
 
-async def missing(admin: AIOKafkaAdminClient, needed: Iterable[Acl]) -> list[Acl]:
+async def missing(admin: AIOKafkaAdminClient, needed: Sequence[Acl]) -> list[Acl]:
     """Which of these rights the brokers say we lack; a topic that does not exist lacks none.
 
-    Of groups and transactional ids brokers only tell whether anything is allowed. What is `prefixed` is asked of the
-    first name with that beginning.
+    Of groups and transactional ids brokers only tell whether anything is allowed, and only by a whole name: a
+    transactional id is asked for as that of partition 0, and groups that are told by their beginning are not.
     """
-    needed = list(needed)
     topics, hidden = await describe(admin, sorted({acl.name for acl in needed if acl.resource == "topic"}))
     return [
         acl
         for acl in needed
-        if (
-            acl.name in hidden or _is_denied(topics[acl.name].operations, acl.operation)
-            if acl.name in hidden or acl.name in topics
-            else acl.resource in _COORDINATORS and await _is_unknown_to_coordinator(admin, acl)
-        )
+        if acl.name in hidden
+        or _is_denied(topics.get(acl.name), acl.operation)
+        or await _is_unknown_to_coordinator(admin, acl)
     ]
 
 
@@ -73,15 +70,17 @@ def way_out(role: Role) -> str:
     return f"`accountpulse topics acls {role}` prints the commands that give them"
 
 
-def _is_denied(operations: int | None, operation: str) -> bool:
-    return operations is not None and not operations >> OPERATIONS[operation] & 1
+def _is_denied(topic: TopicMetadata | None, operation: str) -> bool:
+    told = None if topic is None else topic.operations
+    return told is not None and not told >> OPERATIONS[operation] & 1
 
 
 async def _is_unknown_to_coordinator(admin: AIOKafkaAdminClient, acl: Acl) -> bool:
+    name = acl.name if acl.pattern == "literal" else f"{acl.name}0"
+    if (acl.resource, acl.pattern) not in _ASKED:
+        return False
     try:
-        await admin.find_coordinator(
-            acl.name + "0" * (acl.pattern == "prefixed"), _COORDINATORS[acl.resource]
-        )
+        await admin.find_coordinator(name, _ASKED[acl.resource, acl.pattern])
     except (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
         return True
     except KafkaError:  # a new cluster has none for a moment; whoever needs it asks again

@@ -26,7 +26,7 @@ from streams.clock_metadata import MetadataError
 from streams.deadline import Deadline, hear
 from streams.fence import ForeignRecordsError, StateLostError
 from streams.fetched_ends import LogBehindError
-from streams.partition_counts import GrownInputError
+from streams.grown_inputs import GrownInputError
 from streams.probes import ProbeServer
 from streams.rights import expect_rights
 from streams.settings import Settings

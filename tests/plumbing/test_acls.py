@@ -122,7 +122,7 @@ async def test_every_right_is_asked_for(user, guarded, topic_prefix):
     needed = acls(settings, user)
     for acl in needed:
         if acl.resource == "group" and acl.pattern == "prefixed":
-            continue  # asked for by the name of a group that begins like that
+            continue  # only the coordinator of a sink's own group tells
         await guarded.revoke(user, [acl])
         of_topic = [other for other in needed if other.name == acl.name]
         seen = {other.operation for other in of_topic if other != acl} & {"Read", "Write"}
