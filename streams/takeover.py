@@ -41,9 +41,11 @@ def take_over(
         yield UNSET
     folding.index_held()
     ticker.index_due()
-    as_of = int(store.hot["tick"][: store.n].max(initial=UNSET))
+    newest = int(store.hot["tick"][: store.n].max(initial=UNSET))
+    # Ticks behind the commit ran for those whose rows were written, and will run again for all others.
+    as_of = min(newest, max(clock_ms, hour))
     yield as_of
-    for alerts in context.alerts.takeover(store, max(clock_ms, as_of)):
+    for alerts in context.alerts.takeover(store, max(clock_ms, newest)):
         folding.tell(alerts)
         store.shrink()
         yield as_of

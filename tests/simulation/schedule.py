@@ -11,8 +11,11 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
+import msgspec
+
 from alerts.model import Alert
 from scoring.model import parse_model
+from scoring.row import Pair
 from scoring.times import HOUR
 from streams.context import make_context
 from streams.flush import Flush
@@ -92,6 +95,7 @@ def simulate(
     rebuilt.store.roll(expected.day)  # rows are not written for the sake of a day alone
     wrong += [f"rebuilt: {d}" for d in differences(expected.accounts, accounts(rebuilt))]
     wrong += differences(expected.told, told) + world.wrong
+    wrong += _bands_of(expected.told, world.scores)
     wrong += _alerts_differ(expected.alerts, world.alerts)
     world.seen["replayed"] = sum(n for (_, fate), n in context.totals.events.items() if fate == "replayed")
     return Result(seed, wrong, world.seen)
@@ -135,6 +139,17 @@ def _context(told: Told, wrong: list[str]) -> Context:
                 wrong.append(f"tick {line.as_of} of {line.account_id} was told twice, differently")
 
     return make_context(MODEL, tick_ms=TICK, grace_ms=GRACE, tick_log=log, decoded_tails=0)
+
+
+def _bands_of(told: Told, scores: Sequence[Pair]) -> list[str]:
+    """Published scores that stand at a tick with another band than their account had then."""
+    wrong = []
+    for _, value in scores:
+        score = msgspec.json.decode(value) if value else {}
+        tick = told.get((score.get("as_of", ""), score.get("account_id", "")))
+        if tick and "ended" not in {tick.band, score["band"]} and score["band"] != tick.band:
+            wrong.append(f"score of {tick.account_id} at {tick.as_of}: {score['band']}, not {tick.band}")
+    return wrong
 
 
 def _alerts_differ(wanted: Sequence[Alert], got: Sequence[Alert]) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 from alerts.model import Alert, Phase, Reason, decode_alert
 from scoring.layout import BANDS
-from scoring.times import DAY, HOUR
+from scoring.times import DAY, HOUR, iso
 from streams.context import make_context
 from streams.pipeline import Partition
 from tests.property.feeds import ALL_IDLE, START, context, event, feed, record, settle
@@ -89,6 +90,25 @@ def test_events_wait_until_the_takeover_is_over():
         ("a-1", "urgent_ticket_ageing", Phase.RESOLVED),
         ("a-1", "complaint", Phase.RESOLVED),
     }
+
+
+def test_nobody_is_told_at_a_tick_that_has_not_evaluated_it():
+    """A worker died after a tick, when one of two rows was written: of the other, no score stands at that tick before it has run again."""
+    first, second = partition(), partition()
+    first.feed(1, [record(n, event("ticket", NOON - HOUR, who, **COMPLAINS)) for n, who in enumerate("xy")])
+    settle(first, NOON - 1)
+    before, committed = [row for block in first.row_blocks() for row in block], first.positions()
+    settle(first, NOON + 1)
+    written = [row for block in first.row_blocks() for row in block if row[0] == b"x"]
+    assert len(written) == 1
+    second.restore(before + written)
+    for source, (_, metadata) in committed.items():
+        second.resume(source, metadata)
+    second.takeover()
+
+    settle(second, NOON - 1)
+    scores = [json.loads(value) for block in second.score_blocks() for key, value in block if key == b"y"]
+    assert [score["as_of"] for score in scores] == [iso(NOON - 6 * HOUR)]  # the last tick of the commit
 
 
 def test_a_hold_ends_at_its_tick():
