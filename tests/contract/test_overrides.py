@@ -26,6 +26,8 @@ FINGERPRINTS = {
     "faust.transport.consumer:Consumer.on_partitions_revoked": "300755751685",
     "faust.transport.consumer:Consumer.on_stop": "55a4d185e518",
     "faust.transport.consumer:Consumer._commit_handler": "32f7511c5ab2",
+    "faust.transport.consumer:Consumer.verify_all_partitions_active": "4267383f9dce",
+    "faust.transport.consumer:Consumer._commit_livelock_detector": "8a62e5027ba7",
     "faust.transport.consumer:Consumer._drain_messages": "3e3742ba998e",
     "faust.transport.consumer:ThreadDelegateConsumer._getmany": "d35c307f5dc7",
     "faust.transport.drivers.aiokafka:Consumer._new_consumer_thread": "877e2653465d",
@@ -82,6 +84,7 @@ FINGERPRINTS = {
 
 OVERRIDES = [
     (Consumer, driver.Consumer, ["getmany", "_getmany", "perform_seek", "commit", "on_partitions_revoked"]),
+    (Consumer, driver.Consumer, ["verify_all_partitions_active"]),
     (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer", "_fetch_records", "_commit"]),
     (StateTable, StateTable.__mro__[1], ["on_rebalance", "apply_changelog_batch", "persisted_offset"]),
     (Tables, Tables.__mro__[1], ["on_start"]),
