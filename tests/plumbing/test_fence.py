@@ -16,8 +16,9 @@ from faust.types import TP
 from streams import fence, topics
 from streams.broker_time import WrongClockError
 from streams.clock import Clock, wall_ms
-from streams.fence import FencedWriter, ForeignRecordsError, compress_fast
+from streams.fence import FencedWriter, ForeignRecordsError, StateLostError, compress_fast
 from streams.flush import Outputs
+from streams.kafka_clients import admin_client
 from streams.outbox import FencedError
 from streams.own_records import TERM_KEY
 from streams.settings import Kafka, Settings
@@ -227,6 +228,22 @@ async def test_many_batches_arrive_once_and_in_order(kafka, tp):
         await writer.write(box)
         assert await writer.write(writer.outbox()) == {}
     assert await keys_in(kafka.bootstrap, tp) == [TERM_KEY, *keys]
+
+
+async def test_a_changelog_made_anew_is_noticed(kafka, tp):
+    """What is appended below what was there before is the first row of a topic that was deleted meanwhile."""
+    async with owner(kafka.bootstrap, tp) as writer:
+        await writer.acquire([tp.partition])
+        await writer.write(outbox(writer, tp, b"a", b"b"))
+        settings = Settings(
+            topic_prefix=tp.topic.removesuffix("state"), kafka=Kafka(bootstrap=kafka.bootstrap, partitions=2)
+        )
+        async with admin_client(settings.kafka) as admin:
+            await admin.delete_topics([tp.topic])
+            await asyncio.sleep(1)
+        await topics.create(settings)
+        with pytest.raises(StateLostError, match="held records up to offset 3, and ends at 0"):
+            await writer.write(outbox(writer, tp, b"c"))
 
 
 async def test_row_larger_than_a_batch_is_written(kafka, tp):
