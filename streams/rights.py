@@ -53,9 +53,11 @@ async def missing(admin: AIOKafkaAdminClient, needed: Sequence[Acl]) -> list[Acl
     return [
         acl
         for acl in needed
-        if acl.name in hidden
-        or _is_denied(topics.get(acl.name), acl.operation)
-        or await _is_unknown_to_coordinator(admin, acl)
+        if (
+            acl.name in hidden or _is_denied(topics.get(acl.name), acl.operation)
+            if acl.resource == "topic"
+            else await _is_unknown_to_coordinator(admin, acl)
+        )
     ]
 
 

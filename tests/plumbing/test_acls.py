@@ -117,7 +117,7 @@ async def test_printed_rights_are_enough(guarded, redis_server, topic_prefix, tm
 
 @pytest.mark.parametrize("user", [Role.WORKER, Role.NOTIFIER, Role.VIEW])
 async def test_every_right_is_asked_for(user, guarded, topic_prefix):
-    """Whichever right a role lacks, it is told; and nothing that it has, but for a topic that it cannot even see."""
+    """Whichever right a role lacks, but for groups named after sinks, it is told; and nothing that it has, but for a topic that it cannot even see."""
     settings = await prepared(guarded, topic_prefix, user)
     needed = acls(settings, user)
     for acl in needed:
