@@ -236,10 +236,13 @@ class StateTable(faust.Table[bytes, bytes]):
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
 
     def _check_copartitioned(self, owned: Iterable[int], assigned: set[TP]) -> None:
-        missing = [TP(topic, n) for n in owned for topic in self._inputs if TP(topic, n) not in assigned]
-        if missing:
+        # inputs without their changelog: it was deleted; what they brought would wait, ready, for nobody
+        told = {tp.partition for tp in assigned if tp.topic in self._inputs}
+        whole = [TP(topic, n) for n in told.union(owned) for topic in [*self._inputs, self._topic]]
+        active = {tp for tp in assigned if tp.topic != self._topic} | {TP(self._topic, n) for n in owned}
+        if missing := sorted(set(whole) - active):
             raise RuntimeError(
-                f"partitions of one number went to different workers: {sorted(missing)} missing"
+                f"partitions of one number went to different workers, or not to any: {missing} missing"
             )
 
     def _lost(self, owned: set[int], generation: int) -> tuple[set[int], set[int]]:

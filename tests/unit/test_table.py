@@ -126,6 +126,15 @@ async def test_standby_is_not_ownership():
     assert me.log.records[1] == []
 
 
+async def test_inputs_without_their_changelog_are_refused():
+    """An assignor that does not see the changelog deals out the inputs alone; a standby of it is none."""
+    me = await Member(Log()).live(1, 0)
+    for seen in ({TP(INPUT, 0)}, {TP(INPUT, 0), TP(STATE, 0)}):
+        me.actives = set()
+        with pytest.raises(RuntimeError, match=r"not to any: .*p.state.*missing"):
+            await me.table.on_rebalance(seen, set(), set(), 2)
+
+
 async def test_a_changelog_that_is_shorter_than_it_was_is_refused():
     """What others committed tells where the changelog ended: if it ends before that when it is taken over, rows are gone."""
     log = Log()
