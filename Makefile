@@ -25,7 +25,7 @@ demo: $(READY) ## Watch accounts being scored; no server needed.
 	@$(BIN)/accountpulse demo
 
 test: $(READY) ## Everything but the long fault runs: pure tests first, then those against real servers.
-	ACCOUNTPULSE_TEST_HISTORIES=$(or $(HISTORIES),50) $(BIN)/pytest -q -m "not servers and not fault" -n auto
+	ACCOUNTPULSE_TEST_HISTORIES=$(or $(HISTORIES),25) $(BIN)/pytest -q -m "not servers and not fault" -n auto
 	$(BIN)/pytest -q -m "servers and not fault" -n 3 --dist loadfile
 
 check: $(READY) ## Lint, format, types, layers.

@@ -179,7 +179,7 @@ def world(figures: Figures, *, quick: bool) -> Iterator[World]:
     """Start Kafka and make the directory; both are gone at the end."""
     directory = Path(tempfile.mkdtemp(prefix="accountpulse-bench-"))
     try:
-        with KafkaServer(heap_mb=1024) as kafka:
+        with KafkaServer(heap_mb=1024, options=()) as kafka:
             _warm_up(kafka.bootstrap)
             yield World(kafka, directory, figures, quick=quick)
     finally:

@@ -44,7 +44,7 @@ def by_item(alerts: Iterable[Alert]) -> dict[Item, list[Alert]]:
     return items
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(events=histories, tick=st.sampled_from([6 * HOUR, DAY]))
 def test_once_per_item_and_term(events, tick):
     """Per item and term a fact fires once, at the time of one of its account's events and with evidence, and is resolved at most once, after it."""
