@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: real servers, one of each per session, and topic names nobody else uses."""
 
+import os
 import signal
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jo
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
 SERVER_FIXTURES = frozenset({"kafka", "redis_server"})
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return (os.cpu_count() or 2) * 3 // 2  # a third of the time a test waits for a process or a clock
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
