@@ -34,6 +34,7 @@ from streams.scoring_pace import Pace
 from streams.settings import Kafka, Settings
 from streams.start_checks import expect_state
 from streams.table import BlockSchema, Partition, StateTable, Tables
+from streams.throttling import Throttling
 from streams.transport import Consumer, Transport
 
 _HOUSEKEEPING_S: Final = 0.05
@@ -110,7 +111,8 @@ class Worker:
         self._make, self._totals = make, scoring.totals
         self.halt = Halt()
         self.registry = CollectorRegistry()
-        self.producer = batch_producer(kafka)
+        self.producer, throttling = batch_producer(kafka), Throttling()
+        throttling.listen(self.producer.client, "producer")
         self.app = _faust_app(settings)
         self.writer = FencedWriter(kafka.group, outputs.all, self.producer, kafka.write_deadline, clock)
         self.table = StateTable(
@@ -129,7 +131,7 @@ class Worker:
             settled=self._is_settled, rejoin=self._rejoin, fail=self.fail,
         )  # fmt: skip
         cast("Transport", self.app.transport).wire(
-            self.intake, self.flush, ends, kafka.fetch_wait_ms, self.fail
+            self.intake, self.flush, ends, throttling, kafka.fetch_wait_ms, self.fail
         )
         self._add_agent(inputs)
         self._tasks: list[asyncio.Task[None]] = []
@@ -140,8 +142,9 @@ class Worker:
         self._settled_at = time.monotonic()
         self.registry.register(
             WorkerCollector(
-                table=self.table, intake=self.intake, flush=self.flush, totals=scoring.totals,
-                model_hash=scoring.model_hash, recovery_rows_left=self.recovery_rows_left, clock=clock,
+                table=self.table, intake=self.intake, flush=self.flush,
+                totals=scoring.totals, throttled=throttling.seconds, model_hash=scoring.model_hash,
+                recovery_rows_left=self.recovery_rows_left, clock=clock,
             )
         )  # fmt: skip
 
@@ -309,6 +312,7 @@ def _faust_app(settings: Settings) -> WorkerApp:
         kafka.group,
         broker=[f"accountpulse://{address.strip()}" for address in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),
+        broker_client_id=kafka.client_id,
         consumer_group_instance_id=kafka.instance_id,
         broker_session_timeout=kafka.session_timeout,
         broker_heartbeat_interval=kafka.heartbeat_interval,

@@ -69,3 +69,27 @@ class FetchedEnds:
                 if not code:
                     stable = more[0] if answer.API_VERSION >= 4 and more[0] >= 0 else end
                     self._ends[TP(topic, partition)] = FetchedEnd(stable, asked_ms)
+
+
+class Lag(NamedTuple):
+    """Records between what was taken and the end of a partition; seconds that the first may have waited."""
+
+    records: int
+    seconds: float
+
+
+def lag(
+    end: FetchedEnd | None, position: int | None, last_record_ms: int | None, now: int, stale_ms: int
+) -> Lag:
+    """The lag at `now` (ms UTC).
+
+    A broker that did not answer for more than `stale_ms` has not told what was appended since it was asked last:
+    the end that was reached then says nothing, what waits may have waited since. Before the first answer nothing is
+    known.
+    """
+    if end is None:
+        return Lag(0, 0.0)
+    records = max(0, end.offset - (end.offset if position is None else position))
+    behind_ms = now - last_record_ms if records and last_record_ms is not None else 0
+    unheard_ms = now - end.asked_ms
+    return Lag(records, max(0, behind_ms, unheard_ms if unheard_ms > stale_ms else 0) / 1000)

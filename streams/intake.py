@@ -22,7 +22,7 @@ from streams.brake import BrakeWatch
 from streams.clock import Clock
 from streams.durations import Durations
 from streams.fetch import RecordBlock, by_partition
-from streams.fetched_ends import FetchedEnd, LogBehindError
+from streams.fetched_ends import FetchedEnd, Lag, LogBehindError, lag
 from streams.settings import Engine
 from streams.table import Fail, Partition, StateTable
 from streams.turns import Turn, Turns
@@ -295,10 +295,10 @@ class Intake:
         silent = time.monotonic() - self._touched[tp]
         return end.asked_ms if silent >= self._settings.idle else None
 
-    def lag(self, tp: TP) -> int:
-        """Records (or offsets, to be exact) between what was fed and the end of the partition."""
-        end = self._fetched_end(tp)
-        return max(0, end.offset - self.positions.get(tp, end.offset)) if end else 0
+    def lag(self, tp: TP) -> Lag:
+        """What waits in an input partition (offsets, to be exact), and for how long."""
+        end, position, last_ms = self._fetched_end(tp), self.positions.get(tp), self.last_record_ms.get(tp)
+        return lag(end, position, last_ms, self._clock(), self._stale_ms)
 
     def advance(self, number: int) -> asyncio.Task[None] | None:
         """Let a live partition fold and tick in a task of its own, unless somebody does so already."""

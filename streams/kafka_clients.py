@@ -28,6 +28,7 @@ def client_arguments(kafka: Kafka) -> dict[str, Any]:
     """
     arguments: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap,
+        "client_id": kafka.client_id,
         "security_protocol": f"{'SASL_' if kafka.sasl else ''}{'SSL' if kafka.tls.enabled else 'PLAINTEXT'}",
         "ssl_context": kafka.tls.context(),
     }

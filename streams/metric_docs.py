@@ -11,6 +11,7 @@ from scoring.events import SOURCES, TYPE_NAMES
 from scoring.layout import BANDS, TIERS
 from streams import metrics, notifier_metrics, view_metrics
 from streams.metrics import PREFIX, Metric
+from streams.throttling import CLIENTS
 
 _INTRO: Final = """\
 # Metrics
@@ -50,7 +51,7 @@ ROLES: Final = (
         metrics.METRICS,
         {
             "source": SOURCES, "fate": metrics.FATES, "reason": metrics.DEAD_REASONS, "severity": Severity,
-            "phase": Phase, "band": BANDS, "tier": TIERS, "type": TYPE_NAMES,
+            "phase": Phase, "band": BANDS, "tier": TIERS, "type": TYPE_NAMES, "client": CLIENTS,
         },
     ),
     Role(

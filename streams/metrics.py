@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from importlib.metadata import version
 from itertools import product
@@ -70,8 +70,14 @@ METRICS: Final = (
     Metric(
         "consumer_lag_seconds",
         Kind.GAUGE,
-        "Age of the last record taken while more wait, else 0.",
+        "Age of the last record taken while more wait, or of the last answer if the next is late; else 0.",
         ("source",),
+    ),
+    Metric(
+        "throttle_seconds",
+        Kind.COUNTER,
+        "Time for which brokers held requests back, as a quota was used up.",
+        ("client",),
     ),
     Metric("commit_age_seconds", Kind.GAUGE, "Time since the last flush that went through."),
     Metric("flush_seconds", Kind.HISTOGRAM, "Time of each flush that went through."),
@@ -117,6 +123,7 @@ class WorkerCollector(Collector):
         intake: Intake,
         flush: Flush,
         totals: Totals,
+        throttled: Mapping[str, float],
         model_hash: str,
         recovery_rows_left: Callable[[], int],
         clock: Clock,
@@ -125,6 +132,7 @@ class WorkerCollector(Collector):
         self._intake = intake
         self._flush = flush
         self._totals = totals
+        self._throttled = throttled
         self._model_hash = model_hash
         self._rows_left = recovery_rows_left
         self._clock = clock
@@ -169,6 +177,7 @@ class WorkerCollector(Collector):
         return {
             "score_age_seconds": _age(flush.scored_at),
             "commit_age_seconds": _age(flush.committed_at),
+            "throttle_seconds": {(client,): held for client, held in self._throttled.items()},
             "uncommitted_records": {(): intake.uncommitted},
             "partitions": {(): len(self._table.states)},
             "recovery_rows_left": {(): self._rows_left()},
@@ -187,10 +196,8 @@ class WorkerCollector(Collector):
         for tp in self._intake.partitions():
             key: tuple[str, ...] = (self._intake.source_name(tp),)
             lag = self._intake.lag(tp)
-            events[key] = events.get(key, 0) + lag
-            if lag and tp in self._intake.last_record_ms:
-                age = (now - self._intake.last_record_ms[tp]) / 1000
-                seconds[key] = max(seconds.get(key, 0), age)
+            events[key] = events.get(key, 0) + lag.records
+            seconds[key] = max(seconds.get(key, 0), lag.seconds)
         return {"clock_lag_seconds": clocks, "consumer_lag_events": events, "consumer_lag_seconds": seconds}
 
 

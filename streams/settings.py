@@ -113,6 +113,8 @@ class Kafka(_Strict):
     tls: Tls = Tls()
     sasl: Sasl | None = None
     group: str = "accountpulse"
+    client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] = "accountpulse"
+    """What brokers call our requests in their logs and metrics, and count for their quotas."""
     instance_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")] | None = None
     """Name of this worker in the group, its own among those that run: back within the session it moves no partition."""
     session_timeout: Annotated[float, Field(gt=0)] = 10.0

@@ -28,6 +28,7 @@ from streams.flush import Flush
 from streams.intake import Intake
 from streams.static_member import keep_name
 from streams.table import Fail
+from streams.throttling import Throttling
 
 _SLICE: Final = 2_000
 _MIN_FETCH_BYTES: Final = 65_536
@@ -51,7 +52,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = cast("Transport", self.transport).fetch_wait_ms  # Faust: always 1500
         consumer._fetch_min_bytes = _MIN_FETCH_BYTES
         consumer._isolation_level = "read_committed"  # events of an aborted transaction never happened
-        cast("Transport", self.transport).ends.listen(consumer._client)
+        wiring = cast("Transport", self.transport)
+        wiring.ends.listen(consumer._client)
+        wiring.throttling.listen(consumer._client, "consumer")
         if consumer._group_instance_id:
             keep_name(consumer._client, consumer._group_instance_id, self._fail)
         return consumer
@@ -245,10 +248,13 @@ class Transport(driver.Transport):
 
     Consumer = Consumer
 
-    def wire(self, intake: Intake, flush: Flush, ends: FetchedEnds, fetch_wait_ms: int, fail: Fail) -> None:
+    def wire(
+        self, intake: Intake, flush: Flush, ends: FetchedEnds, throttling: Throttling, fetch_wait_ms: int, fail: Fail
+    ) -> None:  # fmt: skip
         """Hand over what the consumer needs; before the app is started."""
         self.intake = intake
         self.ends = ends
+        self.throttling = throttling
         self.flush = flush
         self.fetch_wait_ms = fetch_wait_ms
         self.fail = fail

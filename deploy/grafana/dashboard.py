@@ -119,6 +119,9 @@ ROWS: Final[Mapping[str, tuple[P, ...]]] = MappingProxyType(
               {"{{instance}}": "sum by (instance) (accountpulse_recovery_rows_left)"}, 6),
             P("Recovery: rows read", "Per second.", "rowsps",
               {"{{instance}}": "sum by (instance) (rate(accountpulse_recovered_rows_total[$__rate_interval]))"}, 6),
+            P("Held back by quotas", "Of each second, how much brokers made a client wait.", "percentunit",
+              {"{{instance}} {{client}}":
+               "sum by (instance, client) (rate(accountpulse_throttle_seconds_total[$__rate_interval]))"}, 6),
             P("Refused writes", "Of workers whose partition had a new owner; nothing was written.", "short",
               {"{{instance}}": per_bar("fenced_writes_total", "instance")},
               6, bars=True),

@@ -18,4 +18,6 @@ def test_same_security_for_all_clients(tls, mechanism):
     through_faust = dict(credentials_to_aiokafka_auth(_credentials(kafka)))
     assert (through_faust.pop("ssl_context", None) is not None) == tls
     assert (direct.pop("ssl_context") is not None) == tls
-    assert through_faust == {key: value for key, value in direct.items() if key != "bootstrap_servers"}
+    assert through_faust == {
+        key: value for key, value in direct.items() if key not in ("bootstrap_servers", "client_id")
+    }

@@ -314,7 +314,7 @@ async def test_a_rewind_that_meets_the_next_rebalance_is_made_up_for():
         start_positions=lambda *_: {TP(INPUT, 0): 5},
         resume=lambda *_: None,
     )
-    app.transport.wire(intake, None, None, 50, pytest.fail)
+    app.transport.wire(intake, None, None, None, 50, pytest.fail)
     consumer = app.consumer
     consumer._thread.thread_loop.close()  # made by Faust, for a thread that is not started here
     outcome: list[BaseException] = [IllegalStateError("No current assignment")]
