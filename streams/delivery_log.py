@@ -16,7 +16,7 @@ import structlog
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as RedisClient
 from redis.asyncio.client import Pipeline
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from alerts.delivery import Known
 from alerts.model import Alert, Phase
@@ -30,6 +30,7 @@ CONNECTIONS: Final = 32
 """Of one client, at most."""
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 5.0
+_REASON: Final = 120
 _STEP: Final = "step"
 _RECEIPT: Final = "receipt"
 T = TypeVar("T")
@@ -70,6 +71,11 @@ def connect(redis: Redis, *, timeout: float = 5.0) -> RedisClient:
     except ValueError:
         raise RedisUrlError from None
     return RedisClient.from_pool(pool)
+
+
+def refusal(error: ResponseError) -> str:
+    """What Redis said, without the command that the client puts before it: that holds records."""
+    return str(error).rpartition("caused error: ")[2].strip("(),'\"")[:_REASON]
 
 
 class RedisDeliveryLog:
@@ -169,7 +175,8 @@ class RedisDeliveryLog:
             except (RedisError, OSError) as error:
                 if not self._away:
                     self._away = True
-                    logger.warning("delivery_log_away", error=type(error).__name__)
+                    said = {"reason": refusal(error)} if isinstance(error, ResponseError) else {}
+                    logger.warning("delivery_log_away", error=type(error).__name__, **said)
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
             else:

@@ -27,7 +27,7 @@ from redis.exceptions import RedisError, ResponseError
 from scoring.times import HOUR, UNSET
 from streams.acls import Role
 from streams.clock import wall_ms
-from streams.delivery_log import connect
+from streams.delivery_log import connect, refusal
 from streams.kafka_clients import client_arguments
 from streams.own_records import is_own
 from streams.probes import ProbeServer, Readiness
@@ -54,7 +54,6 @@ FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
 TOMBSTONE_MS: Final = 23 * HOUR
 """After a day (`delete.retention.ms`) a topic may forget that an account was deleted."""
-_REASON: Final = 120
 """Characters of what Redis says that are told."""
 logger = structlog.get_logger(__name__)
 
@@ -233,7 +232,7 @@ class ViewRole:
         """Say once who is away or refuses; an answer that comes too late counts as none."""
         away = "Kafka is away" if isinstance(error, KafkaError) else "Redis is away"
         if isinstance(error, ResponseError):
-            away = f"Redis refuses: {_refusal(error)}"
+            away = f"Redis refuses: {refusal(error)}"
         if self._away != away:
             logger.warning("view_waits", reason=away, error=type(error).__name__)
         self._away = away
@@ -257,11 +256,6 @@ def _by_number(offsets: dict[TopicPartition, int]) -> dict[int, int]:
 
 def _age(since: int) -> float:
     return math.nan if since == UNSET else (wall_ms() - since) / 1000
-
-
-def _refusal(error: ResponseError) -> str:
-    """What Redis said, without the command that the client puts before it: that holds records."""
-    return str(error).rpartition("caused error: ")[2].strip("(),'\"")[:_REASON]
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
