@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 import time
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
-import faust
 import structlog
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
-from mode.supervisors import CrashingSupervisor
 from prometheus_client import CollectorRegistry
 
 from scoring.events import SOURCES
 from streams import broker_time
+from streams.answers import Answers
 from streams.clock import Clock, wall_ms
+from streams.faust_app import faust_app
 from streams.fence import FencedWriter, compress_fast
 from streams.fetch import RecordBlock
 from streams.fetch_wait import FetchWait
@@ -31,10 +30,9 @@ from streams.kafka_clients import batch_producer
 from streams.metrics import Totals, WorkerCollector
 from streams.probes import Readiness
 from streams.scoring_pace import Pace
-from streams.settings import Kafka, Settings
+from streams.settings import Settings
 from streams.start_checks import expect_state
-from streams.table import BlockSchema, Partition, StateTable, Tables
-from streams.throttling import Throttling
+from streams.table import BlockSchema, Partition, StateTable
 from streams.transport import Consumer, Transport
 
 _HOUSEKEEPING_S: Final = 0.05
@@ -82,15 +80,6 @@ class Halt:
         await self._event.wait()
 
 
-class WorkerApp(faust.App):
-    """Faust's app without its directories: nothing is kept on disk."""
-
-    logger = logging.getLogger("faust.worker")  # or its life cycle is logged as ours
-
-    def _create_directories(self) -> None:
-        pass
-
-
 class StuckError(Exception):
     """No way forward without a restart."""
 
@@ -111,9 +100,9 @@ class Worker:
         self._make, self._totals = make, scoring.totals
         self.halt = Halt()
         self.registry = CollectorRegistry()
-        self.producer, throttling = batch_producer(kafka), Throttling()
-        throttling.listen(self.producer.client, "producer")
-        self.app = _faust_app(settings)
+        self.producer, self.answers = batch_producer(kafka), Answers(kafka)
+        self.answers.listen(self.producer.client, "producer")
+        self.app = faust_app(settings)
         self.writer = FencedWriter(kafka.group, outputs.all, self.producer, kafka.write_deadline, clock)
         self.table = StateTable(
             self.app, topic=outputs.state, inputs=inputs,
@@ -131,7 +120,7 @@ class Worker:
             settled=self._is_settled, rejoin=self._rejoin, fail=self.fail,
         )  # fmt: skip
         cast("Transport", self.app.transport).wire(
-            self.intake, self.flush, ends, throttling, kafka.fetch_wait_ms, self.fail
+            self.intake, self.flush, ends, self.answers, kafka.fetch_wait_ms, self.fail
         )
         self._add_agent(inputs)
         self._tasks: list[asyncio.Task[None]] = []
@@ -143,7 +132,7 @@ class Worker:
         self.registry.register(
             WorkerCollector(
                 table=self.table, intake=self.intake, flush=self.flush,
-                totals=scoring.totals, throttled=throttling.seconds, model_hash=scoring.model_hash,
+                totals=scoring.totals, throttled=self.answers.held_s, model_hash=scoring.model_hash,
                 recovery_rows_left=self.recovery_rows_left, clock=clock,
             )
         )  # fmt: skip
@@ -164,7 +153,8 @@ class Worker:
         for topic in self._inputs:  # or its client would know outputs alone
             self.producer.client.add_topic(topic)
         self._connected = True
-        self._tasks = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._publish_scores())]
+        duties = (self._keep_house(), self._publish_scores(), self.answers.watch())
+        self._tasks = [asyncio.create_task(duty) for duty in duties]
         for task in self._tasks:
             task.add_done_callback(self._on_task_done)
         await self.app.start()
@@ -195,7 +185,9 @@ class Worker:
 
     def readiness(self) -> Readiness:
         """Whether this worker does its work; for the probe."""
-        reasons = [] if self._is_settled() else ["waiting for an assignment or its recovery"]
+        reasons = self.answers.silence()
+        if not self._is_settled():
+            reasons.append("waiting for an assignment or its recovery")
         if self.table.poisoned_since is not None:
             reasons.append("a partition was taken over by another worker")
         if self.flush.failed or self.halt.reason:
@@ -304,47 +296,3 @@ def create_worker(settings: Settings) -> Worker:
 
     context = build_context(settings)
     return Worker(settings, context, lambda number: ScoredPartition(number, context))
-
-
-def _faust_app(settings: Settings) -> WorkerApp:
-    kafka, engine = settings.kafka, settings.engine
-    app = WorkerApp(
-        kafka.group,
-        broker=[f"accountpulse://{address.strip()}" for address in kafka.bootstrap.split(",")],
-        broker_credentials=_credentials(kafka),
-        broker_client_id=kafka.client_id,
-        consumer_group_instance_id=kafka.instance_id,
-        broker_session_timeout=kafka.session_timeout,
-        broker_heartbeat_interval=kafka.heartbeat_interval,
-        broker_request_timeout=max(kafka.request_timeout, kafka.session_timeout),
-        broker_rebalance_timeout=kafka.write_deadline,
-        broker_max_poll_interval=1000.0,
-        broker_commit_interval=engine.commit_interval,
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=kafka.fetch_bytes,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        topic_partitions=kafka.partitions,
-        table_standby_replicas=0,
-        TableManager=Tables,
-        agent_supervisor=CrashingSupervisor,  # a crash is safe, a skipped record is not
-        stream_buffer_maxsize=4,  # messages, each of which holds a whole fetch
-        stream_wait_empty=False,
-        stream_recovery_delay=0.0,
-        store="memory://",
-        web_enabled=False,
-    )
-    app.finalize()
-    return app
-
-
-def _credentials(kafka: Kafka) -> Any:  # noqa: ANN401 - one of Faust's credential classes
-    context = kafka.tls.context()
-    if kafka.sasl:
-        return faust.SASLCredentials(
-            username=kafka.sasl.username,
-            password=kafka.sasl.password.get_secret_value(),
-            ssl_context=context,
-            mechanism=cast("Any", kafka.sasl.mechanism),
-        )
-    return faust.SSLCredentials(context) if context else None

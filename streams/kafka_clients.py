@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
@@ -11,14 +12,24 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.grown_inputs import METADATA_MAX_AGE_MS
 from streams.settings import Kafka
 
 _AGAIN_S: Final = 0.2
+_REFUSALS: Final = (SaslAuthenticationFailed, UnsupportedSaslMechanismError, ssl.SSLError)
 _BATCH_BYTES: Final = 900_000
+
+
+class RefusedError(KafkaConnectionError):  # type: ignore[misc]  # aiokafka ships no types
+    """No broker can be used, and one of them does not take our password or certificate, or shows a wrong one."""
 
 
 def client_arguments(kafka: Kafka) -> dict[str, Any]:
@@ -43,23 +54,26 @@ def client_arguments(kafka: Kafka) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def admin_client(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A started admin client, closed at the end. Raises KafkaConnectionError saying why no broker can be used."""
+    """A started admin client, closed at the end.
+
+    Raises RefusedError or another KafkaConnectionError that says why no broker can be used.
+    """
     timeout = int(kafka.request_timeout * 1000)
     client = AIOKafkaAdminClient(**client_arguments(kafka), request_timeout_ms=timeout)
     try:
         try:
             await client.start()
         except KafkaConnectionError:
-            raise KafkaConnectionError(await _refusals(kafka)) from None
+            raise await _why_none(kafka) from None
         yield client
     finally:
         await client.close()
 
 
-async def _refusals(kafka: Kafka) -> str:
+async def _why_none(kafka: Kafka) -> KafkaConnectionError:
     """What each address says to a connection; aiokafka tells that its log alone."""
     arguments = client_arguments(kafka)
-    reasons = []
+    reasons, kind = list[str](), KafkaConnectionError
     for host, port, _ in collect_hosts(arguments.pop("bootstrap_servers"), randomize=False):
         try:
             connection = await create_conn(
@@ -67,10 +81,11 @@ async def _refusals(kafka: Kafka) -> str:
             )
         except (KafkaError, OSError) as error:  # a time-out is an OSError
             reasons.append(f"{host}:{port}: {error or type(error).__name__}")
+            kind = RefusedError if isinstance(error, _REFUSALS) else kind
         else:
             connection.close()
             reasons.append(f"{host}:{port}: connects, but does not describe the cluster")
-    return f"no broker can be used: {'; '.join(reasons)}"
+    return kind(f"no broker can be used: {'; '.join(reasons)}")
 
 
 async def committed_offsets(

@@ -10,8 +10,8 @@ from alerts.model import Phase, Severity
 from scoring.events import SOURCES, TYPE_NAMES
 from scoring.layout import BANDS, TIERS
 from streams import metrics, notifier_metrics, view_metrics
+from streams.answers import CLIENTS
 from streams.metrics import PREFIX, Metric
-from streams.throttling import CLIENTS
 
 _INTRO: Final = """\
 # Metrics

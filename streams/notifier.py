@@ -19,6 +19,7 @@ from alerts.sinks.slack import Slack
 from alerts.sinks.stdout import Stdout
 from alerts.sinks.webhook import Webhook
 from streams.acls import Role
+from streams.answers import Answers
 from streams.clock import wall_ms
 from streams.delivery_log import RedisDeliveryLog, connect
 from streams.kafka_clients import client_arguments
@@ -70,7 +71,8 @@ async def run(
     """Delivers to all sinks until `stop`, with probes; closes the sinks.
 
     Raises:
-        KafkaError: Kafka cannot be reached at the start, or a dead letter cannot be written.
+        KafkaError: Kafka cannot be reached at the start, or refuses our password or certificate later, or a dead
+            letter cannot be written.
         MissingTopicError: Topics are not there yet.
         MissingRightsError: The brokers do not allow what it does.
         OSError: The Redis URL, a certificate or the routes file is unusable, or the port of the probes is taken.
@@ -87,11 +89,12 @@ async def run(
         await expect_rights(settings, Role.NOTIFIER)
         await _require_topics(settings)
         async with _producer(settings) as producer:
-            metrics = Metrics(registry)
+            metrics, answers = Metrics(registry), Answers(settings.kafka)
             feeds = [
-                SinkConsumer(settings, sink, log, producer, metrics=metrics, router=router) for sink in sinks
+                SinkConsumer(settings, sink, log, producer, answers=answers, metrics=metrics, router=router)
+                for sink in sinks
             ]
-            async with _probes(settings, feeds, registry), asyncio.TaskGroup() as group:
+            async with _probes(settings, feeds, answers, registry), asyncio.TaskGroup() as group:
                 for feed in feeds:
                     group.create_task(feed.run(stop))
     except ExceptionGroup as failed:
@@ -119,10 +122,11 @@ async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
 
 @contextlib.asynccontextmanager
 async def _probes(
-    settings: Settings, feeds: Sequence[SinkConsumer], registry: CollectorRegistry
+    settings: Settings, feeds: Sequence[SinkConsumer], answers: Answers, registry: CollectorRegistry
 ) -> AsyncIterator[None]:
     def readiness() -> Readiness:
-        reasons = [f"{feed.sink} has no place in its group yet" for feed in feeds if not feed.joined]
+        reasons = answers.silence()
+        reasons += [f"{feed.sink} has no place in its group yet" for feed in feeds if not feed.joined]
         return Readiness(ready=not reasons, reasons=reasons)
 
     server = ProbeServer(readiness, registry)

@@ -31,6 +31,7 @@ from alerts.sending import Fate, Sender
 from alerts.sinks.base import Sink, SinkError
 from streams import dead_letters
 from streams.acls import Role
+from streams.answers import Answers
 from streams.clock import wall_ms
 from streams.kafka_clients import client_arguments
 from streams.notifier_metrics import DELETED, MALFORMED, Metrics, cause
@@ -91,6 +92,7 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         log: DeliveryLog,
         producer: AIOKafkaProducer,
         *,
+        answers: Answers,
         metrics: Metrics,
         router: Router | None = None,
     ) -> None:
@@ -119,6 +121,8 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._next_commit = 0.0
         self._next_loud = 0.0
         self._consumer = _consumer(settings, sink.name)
+        self._answers = answers
+        answers.listen(self._consumer._client, "consumer")  # noqa: SLF001 - no public way to its answers
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delivers until `stop`; then what is under way gets DRAIN_S seconds, and the prefix is committed.
@@ -203,6 +207,7 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._metrics.waiting.labels(self.sink).set(len(self._tasks))
         if time.monotonic() >= self._next_commit:
             await self._commit(self._prefixes.keys())
+            await self._answers.expect_welcome()
             self._next_commit = time.monotonic() + COMMIT_S
 
     def _start(self, partition: TopicPartition, prefix: Prefix, record: ConsumerRecord) -> None:

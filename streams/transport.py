@@ -22,13 +22,13 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams import group_errors
+from streams.answers import Answers
 from streams.fetch import RecordBlock, fetch
 from streams.fetched_ends import FetchedEnds
 from streams.flush import Flush
 from streams.intake import Intake
 from streams.static_member import keep_name
 from streams.table import Fail
-from streams.throttling import Throttling
 
 _SLICE: Final = 2_000
 _MIN_FETCH_BYTES: Final = 65_536
@@ -54,7 +54,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"  # events of an aborted transaction never happened
         wiring = cast("Transport", self.transport)
         wiring.ends.listen(consumer._client)
-        wiring.throttling.listen(consumer._client, "consumer")
+        wiring.answers.listen(consumer._client, "consumer")
         if consumer._group_instance_id:
             keep_name(consumer._client, consumer._group_instance_id, self._fail)
         return consumer
@@ -249,12 +249,12 @@ class Transport(driver.Transport):
     Consumer = Consumer
 
     def wire(
-        self, intake: Intake, flush: Flush, ends: FetchedEnds, throttling: Throttling, fetch_wait_ms: int, fail: Fail
+        self, intake: Intake, flush: Flush, ends: FetchedEnds, answers: Answers, fetch_wait_ms: int, fail: Fail
     ) -> None:  # fmt: skip
         """Hand over what the consumer needs; before the app is started."""
         self.intake = intake
         self.ends = ends
-        self.throttling = throttling
+        self.answers = answers
         self.flush = flush
         self.fetch_wait_ms = fetch_wait_ms
         self.fail = fail

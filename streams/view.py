@@ -26,9 +26,10 @@ from redis.exceptions import RedisError, ResponseError
 
 from scoring.times import HOUR, UNSET
 from streams.acls import Role
+from streams.answers import Answers
 from streams.clock import wall_ms
 from streams.delivery_log import connect, refusal
-from streams.kafka_clients import client_arguments
+from streams.kafka_clients import RefusedError, client_arguments
 from streams.own_records import is_own
 from streams.probes import ProbeServer, Readiness
 from streams.rights import expect_rights, expect_rights_still
@@ -76,6 +77,8 @@ class ViewRole:
             fetch_max_wait_ms=settings.kafka.fetch_wait_ms,
             request_timeout_ms=int(settings.kafka.request_timeout * 1000),
         )
+        self._answers = Answers(settings.kafka)
+        self._answers.listen(self._consumer._client, "consumer")  # noqa: SLF001 - no public way to its answers
         self._partitions: list[TopicPartition] = []
         self._ends: dict[int, int] = {}
         self._generation: Generation | None = None
@@ -90,6 +93,7 @@ class ViewRole:
 
         Raises:
             KafkaError: At the start: Kafka cannot be reached, or the topic does not exist.
+            RefusedError: Brokers do not take our password or certificate any more.
             MissingRightsError: The brokers do not allow what it does, or not any more.
         """
         try:
@@ -103,6 +107,8 @@ class ViewRole:
                     await _pause(stop, FIRST_WAIT_S)
                 except OffsetOutOfRangeError:
                     self._wanted = Reason.TOPIC
+                except RefusedError:
+                    raise
                 except (RedisError, KafkaError, OSError) as error:
                     if isinstance(error, KafkaError):
                         await expect_rights_still(self._settings, Role.VIEW)
@@ -117,7 +123,7 @@ class ViewRole:
 
     def readiness(self) -> Readiness:
         """Ready once readers have a view to read; a rebuild beside it does not matter."""
-        reasons = [] if self._away is None else [self._away]
+        reasons = self._answers.silence() + ([] if self._away is None else [self._away])
         if self._away is None and not self._shown:
             reasons.append(f"the first view is being built, {self._lag()} records left")
         return Readiness(
@@ -181,6 +187,7 @@ class ViewRole:
                 self._shown = True
                 logger.info("view_complete", records=sum(positions.values()))
             await self._beat()
+            await self._answers.expect_welcome()
             sweeping = await self._store.sweep()
             if once and not sweeping and all(positions[n] >= end for n, end in goal.items()):
                 return

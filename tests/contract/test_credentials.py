@@ -3,7 +3,7 @@
 import pytest
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
-from streams.app import _credentials
+from streams.faust_app import credentials
 from streams.kafka_clients import client_arguments
 from streams.settings import Kafka
 
@@ -15,7 +15,7 @@ def test_same_security_for_all_clients(tls, mechanism):
     sasl = {"mechanism": mechanism, "username": "u", "password": "p"} if mechanism else None
     kafka = Kafka(tls={"enabled": tls}, sasl=sasl)
     direct = client_arguments(kafka)
-    through_faust = dict(credentials_to_aiokafka_auth(_credentials(kafka)))
+    through_faust = dict(credentials_to_aiokafka_auth(credentials(kafka)))
     assert (through_faust.pop("ssl_context", None) is not None) == tls
     assert (direct.pop("ssl_context") is not None) == tls
     assert through_faust == {

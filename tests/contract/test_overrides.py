@@ -14,7 +14,7 @@ import pytest
 from aiokafka.codec import lz4_encode
 from faust.transport.drivers import aiokafka as driver
 
-from streams.app import WorkerApp
+from streams.faust_app import WorkerApp
 from streams.table import StateTable, Tables
 from streams.transport import Consumer, ConsumerThread
 

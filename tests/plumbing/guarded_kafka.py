@@ -31,6 +31,7 @@ class GuardedKafka:
     """Its addresses, and its access control lists."""
 
     def __init__(self, server: KafkaServer, address: str) -> None:
+        self.server = server
         self.open = server.bootstrap
         """Where nobody is asked."""
         self.address = address
@@ -40,6 +41,13 @@ class GuardedKafka:
         """The settings of a client that is this user."""
         sasl = Sasl(mechanism="PLAIN", username=user, password=PASSWORD)
         return Kafka(bootstrap=self.address, sasl=sasl, request_timeout=10, **more)
+
+    def change_password(self, user: str, before: str, after: str) -> None:
+        """From the next start of the broker on."""
+        config = self.server.directory / "server.properties"
+        told = config.read_text("utf-8")
+        assert f'user_{user}="{before}"' in told
+        config.write_text(told.replace(f'user_{user}="{before}"', f'user_{user}="{after}"'), "utf-8")
 
     async def grant(self, user: str, acls: Iterable[Acl]) -> None:
         await self._change(CreateAclsRequest, user, acls)

@@ -10,8 +10,8 @@ import pytest
 from aiokafka.errors import IllegalStateError, KafkaTimeoutError
 from faust.types import TP
 
-from streams.app import _faust_app
 from streams.clock_metadata import sealed
+from streams.faust_app import faust_app
 from streams.fence import StateLostError
 from streams.fetch import RecordBlock
 from streams.own_records import TERM_KEY
@@ -72,7 +72,7 @@ class Member:
         self.log = log
         self.actives: set[TP] = set()
         self.errors: list[BaseException] = []
-        app = _faust_app(Settings(topic_prefix="p.", kafka=Kafka(group=who)))
+        app = faust_app(Settings(topic_prefix="p.", kafka=Kafka(group=who)))
         app.assignor = SimpleNamespace(assigned_actives=lambda: self.actives)
         self.writer = Writer(log, who)
         self.table = StateTable(
@@ -303,7 +303,7 @@ async def test_no_history_of_the_group_keeps_stale_state(seed):
 
 async def test_a_rewind_that_meets_the_next_rebalance_is_made_up_for():
     """A seek that finds no assignment any more is no crash, and the lost block stays marked until a seek goes through."""
-    app = _faust_app(Settings(topic_prefix="p.", kafka=Kafka()))
+    app = faust_app(Settings(topic_prefix="p.", kafka=Kafka()))
 
     async def ask(*_):
         return {}
