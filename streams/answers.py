@@ -6,7 +6,9 @@ aiokafka tries again for ever, whether nobody answers or a password is refused, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import structlog
@@ -32,7 +34,6 @@ class Answers:
         self._kafka = kafka
         self._silent_s = _SILENT_TIMEOUTS * kafka.request_timeout
         self._heard_at = time.monotonic()
-        self._asked_at = self._heard_at
         self.held_s = dict.fromkeys(CLIENTS, 0.0)
         """For how long brokers held requests back, by client."""
 
@@ -56,15 +57,13 @@ class Answers:
         return [f"no broker has answered for {silent_s:.0f} s"] if silent_s > self._silent_s else []
 
     async def expect_welcome(self) -> None:
-        """If no broker has answered for long, ask one, every ten seconds at most.
+        """If no broker has answered for long, ask one; that may take as long as a request may.
 
         Raises RefusedError if that is for our password or certificate: only a start reads new ones. Brokers that are
         away may come back.
         """
-        now = time.monotonic()
-        if not self.silence() or now - self._asked_at < _ASK_S:
+        if not self.silence():
             return
-        self._asked_at = now
         try:
             async with admin_client(self._kafka):
                 pass
@@ -74,7 +73,18 @@ class Answers:
             log.warning("no broker answers", error=str(error))
 
     async def watch(self) -> None:
-        """The same, for ever."""
+        """The same every ten seconds, for ever."""
         while True:
             await asyncio.sleep(_ASK_S)
             await self.expect_welcome()
+
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Watches meanwhile; what `watch` raises ends the block."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(self.watch())
+                yield
+                watching.cancel()
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None

@@ -24,7 +24,6 @@ from streams.grown_inputs import METADATA_MAX_AGE_MS
 from streams.settings import Kafka
 
 _AGAIN_S: Final = 0.2
-_REFUSALS: Final = (SaslAuthenticationFailed, UnsupportedSaslMechanismError, ssl.SSLError)
 _BATCH_BYTES: Final = 900_000
 
 
@@ -81,11 +80,17 @@ async def _why_none(kafka: Kafka) -> KafkaConnectionError:
             )
         except (KafkaError, OSError) as error:  # a time-out is an OSError
             reasons.append(f"{host}:{port}: {error or type(error).__name__}")
-            kind = RefusedError if isinstance(error, _REFUSALS) else kind
+            kind = RefusedError if _is_refusal(error) else kind
         else:
             connection.close()
             reasons.append(f"{host}:{port}: connects, but does not describe the cluster")
     return kind(f"no broker can be used: {'; '.join(reasons)}")
+
+
+def _is_refusal(error: Exception) -> bool:
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return False  # a broker that ended in the middle of a handshake
+    return isinstance(error, SaslAuthenticationFailed | UnsupportedSaslMechanismError | ssl.SSLError)
 
 
 async def committed_offsets(

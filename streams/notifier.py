@@ -94,7 +94,11 @@ async def run(
                 SinkConsumer(settings, sink, log, producer, answers=answers, metrics=metrics, router=router)
                 for sink in sinks
             ]
-            async with _probes(settings, feeds, answers, registry), asyncio.TaskGroup() as group:
+            async with (
+                _probes(settings, feeds, answers, registry),
+                answers.watched(),
+                asyncio.TaskGroup() as group,
+            ):
                 for feed in feeds:
                     group.create_task(feed.run(stop))
     except ExceptionGroup as failed:

@@ -5,7 +5,6 @@ Brokers without access control allow everything, those before 2.3 do not tell: t
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -17,7 +16,7 @@ from aiokafka.errors import (
 )
 
 from streams.acls import Acl, Role, acls
-from streams.kafka_clients import admin_client
+from streams.kafka_clients import RefusedError, admin_client
 from streams.settings import Settings
 from streams.topic_metadata import OPERATIONS, TopicMetadata, describe
 
@@ -38,9 +37,13 @@ async def expect_rights(settings: Settings, role: Role) -> None:
 
 
 async def expect_rights_still(settings: Settings, role: Role) -> None:
-    """After an error of Kafka: raises MissingRightsError if that is why; clients of aiokafka do not always say so."""
-    with contextlib.suppress(KafkaError, TimeoutError):
+    """After an error of Kafka: raises MissingRightsError or RefusedError if that is why; its client may not say so."""
+    try:
         await expect_rights(settings, role)
+    except RefusedError:
+        raise
+    except (KafkaError, TimeoutError):
+        pass
 
 
 async def missing(admin: AIOKafkaAdminClient, needed: Sequence[Acl]) -> list[Acl]:

@@ -121,7 +121,6 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._next_commit = 0.0
         self._next_loud = 0.0
         self._consumer = _consumer(settings, sink.name)
-        self._answers = answers
         answers.listen(self._consumer._client, "consumer")  # noqa: SLF001 - no public way to its answers
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -207,7 +206,6 @@ class SinkConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._metrics.waiting.labels(self.sink).set(len(self._tasks))
         if time.monotonic() >= self._next_commit:
             await self._commit(self._prefixes.keys())
-            await self._answers.expect_welcome()
             self._next_commit = time.monotonic() + COMMIT_S
 
     def _start(self, partition: TopicPartition, prefix: Prefix, record: ConsumerRecord) -> None:

@@ -29,7 +29,7 @@ from streams.acls import Role
 from streams.answers import Answers
 from streams.clock import wall_ms
 from streams.delivery_log import connect, refusal
-from streams.kafka_clients import RefusedError, client_arguments
+from streams.kafka_clients import client_arguments
 from streams.own_records import is_own
 from streams.probes import ProbeServer, Readiness
 from streams.rights import expect_rights, expect_rights_still
@@ -98,28 +98,32 @@ class ViewRole:
         """
         try:
             await self._start()
-            while not stop.is_set():
-                try:
-                    await self._open()
-                    await self._follow(stop, once=once)
-                except SupersededError:
-                    logger.info("view_superseded")
-                    await _pause(stop, FIRST_WAIT_S)
-                except OffsetOutOfRangeError:
-                    self._wanted = Reason.TOPIC
-                except RefusedError:
-                    raise
-                except (RedisError, KafkaError, OSError) as error:
-                    if isinstance(error, KafkaError):
-                        await expect_rights_still(self._settings, Role.VIEW)
-                    self._lose(error)
-                    await _pause(stop, self._wait)
-                    self._wait = min(2 * self._wait, LONGEST_WAIT_S)
-                else:
-                    return
+            async with self._answers.watched():
+                while not await self._tried(stop, once=once) and not stop.is_set():
+                    pass
         finally:
             # without a broker the consumer may raise anything, that of its own cancelled fetching included
             await asyncio.gather(self._consumer.stop(), self._store.close(), return_exceptions=True)
+
+    async def _tried(self, stop: asyncio.Event, *, once: bool) -> bool:
+        """Follow until it is over, which is told, or until something fails."""
+        try:
+            await self._open()
+            await self._follow(stop, once=once)
+        except SupersededError:
+            logger.info("view_superseded")
+            await _pause(stop, FIRST_WAIT_S)
+        except OffsetOutOfRangeError:
+            self._wanted = Reason.TOPIC
+        except (RedisError, KafkaError, OSError) as error:
+            if isinstance(error, KafkaError):
+                await expect_rights_still(self._settings, Role.VIEW)
+            self._lose(error)
+            await _pause(stop, self._wait)
+            self._wait = min(2 * self._wait, LONGEST_WAIT_S)
+        else:
+            return True
+        return False
 
     def readiness(self) -> Readiness:
         """Ready once readers have a view to read; a rebuild beside it does not matter."""
@@ -187,7 +191,6 @@ class ViewRole:
                 self._shown = True
                 logger.info("view_complete", records=sum(positions.values()))
             await self._beat()
-            await self._answers.expect_welcome()
             sweeping = await self._store.sweep()
             if once and not sweeping and all(positions[n] >= end for n, end in goal.items()):
                 return

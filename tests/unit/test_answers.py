@@ -1,5 +1,6 @@
 """What brokers say about quotas, and what is known while they do not answer."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -59,7 +60,7 @@ async def test_silence_is_told_and_taken_back(monkeypatch):
     @contextlib.asynccontextmanager
     async def refused(kafka: Kafka) -> AsyncIterator[None]:
         asked.append(now[0])
-        raise (RefusedError if len(asked) > 2 else KafkaConnectionError)("no broker can be used")
+        raise (RefusedError if len(asked) > 3 else KafkaConnectionError)("no broker can be used")
         yield
 
     monkeypatch.setattr("streams.answers.admin_client", refused)
@@ -76,11 +77,32 @@ async def test_silence_is_told_and_taken_back(monkeypatch):
         now[0] += later
         assert heard.silence() == [f"no broker has answered for {now[0] - 100:.0f} s"]
         await heard.expect_welcome()
-    assert asked == [131, 143]
+    assert asked == [131, 133, 143]
     await client.send(1, None)
     now[0] += 30
     await heard.expect_welcome()
-    assert (heard.silence(), len(asked)) == ([], 2)
+    assert (heard.silence(), len(asked)) == ([], 3)
     now[0] += 1
     with pytest.raises(RefusedError, match="no broker can be used"):
         await heard.expect_welcome()
+
+
+async def test_a_refusal_ends_what_is_watched_and_an_end_ends_the_watch(monkeypatch):
+    """What the watch finds ends the block that it is for; a block that ends, or fails by itself, ends the watch."""
+    monkeypatch.setattr("streams.answers._ASK_S", 0.01)
+    heard = Answers(Kafka())
+    async with heard.watched():
+        await asyncio.sleep(0.05)
+    with pytest.raises(ValueError, match="of its own"):
+        async with heard.watched():
+            raise ValueError("of its own")
+    assert len(asyncio.all_tasks()) == 1
+
+    async def refused() -> None:
+        raise RefusedError("no broker can be used")
+
+    monkeypatch.setattr(heard, "expect_welcome", refused)
+    with pytest.raises(RefusedError):
+        async with heard.watched():
+            await asyncio.sleep(30)
+    assert len(asyncio.all_tasks()) == 1
