@@ -1,7 +1,9 @@
 """Runs counting workers on a real Kafka, feeds them, and compares what they made with a plain recount."""
 
+import asyncio
 import contextlib
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -70,8 +72,17 @@ class Run(WorkerGroup):
                 else:
                     await producer.abort_transaction()
 
-    async def differences(self) -> list[str]:
-        """Keys whose state or published score is not what a plain recount says."""
+    async def differences(self, timeout: float = 15.0) -> list[str]:
+        """Keys whose state or published score is not what a plain recount says, once scores had time to follow.
+
+        Offsets wait for no score (ADR 34): what is committed may be published a moment later.
+        """
+        deadline = time.monotonic() + timeout
+        while (wrong := await self._differences()) and time.monotonic() < deadline:
+            await asyncio.sleep(0.5)
+        return wrong
+
+    async def _differences(self) -> list[str]:
         rows = {r.key: decode_row(r.value) for rs in (await self.read("state")).values() for r in rs}
         scores = {r.key: decode_score(r.value) for rs in (await self.read("scores")).values() for r in rs}
         wrong = []
