@@ -24,6 +24,9 @@ class Spec(NamedTuple):
 PER_CORE: Final = "events/s and core"
 CPU: Final = "us/event"
 
+PARTS: Final = ("decoding", "folding usage", "folding the rest", "scores", "rows", "compressing rows")
+"""What the engine does with events, in the order of `bench.parts`."""
+
 PEERS: Final[Mapping[str, str]] = {
     "peer-faust": "Faust, idiomatic",
     "peer-bytewax": "Bytewax",
@@ -106,6 +109,13 @@ def _workers() -> Iterator[tuple[str, Spec]]:
         yield f"{count} worker{'s' * (count > 1)}, 100 k accounts, uniform: CPU", Spec("workers", CPU)
 
 
+def _parts() -> Iterator[tuple[str, Spec]]:
+    for accounts in ("5 k accounts", "100 k accounts, uniform"):
+        for part in PARTS:
+            yield f"engine alone, {accounts}: {part}", Spec("parts", CPU)
+        yield f"engine alone, {accounts}", Spec("parts", CPU)
+
+
 def _peers() -> Iterator[tuple[str, Spec]]:
     yield "toy job, our transport", Spec("peer-own", PER_CORE)
     yield "toy job, our transport: CPU", Spec("peer-own", CPU)
@@ -118,5 +128,5 @@ def _peers() -> Iterator[tuple[str, Spec]]:
 
 
 CATALOGUE: Final[Mapping[str, Spec]] = dict(
-    [*_steady(), *_recovery(), *_latency(), *_memory(), *_workers(), *_peers()]
+    [*_steady(), *_parts(), *_recovery(), *_latency(), *_memory(), *_workers(), *_peers()]
 )

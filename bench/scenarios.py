@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from bench import alert_latency, latency, steady
 from bench.catalogue import CATALOGUE
+from bench.parts import parts
 from bench.peers import run as peers
 from bench.raw import raw
 from bench.restart import restart
@@ -35,6 +36,7 @@ _FETCHED_S: Final = 600.0
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     "raw": Scenario(raw, 150),
     "steady-5k": Scenario(steady.steady_5k, 150),
+    "parts": Scenario(parts, 200),
     "peer-own": Scenario(peers.own, _PEER_S),
     "peer-faust": Scenario(peers.faust, _PEER_S),
     "peer-bytewax": Scenario(peers.bytewax, _FETCHED_S),

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import plot, scale
-from bench.catalogue import CATALOGUE, PEERS, Spec
+from bench import parts, plot, scale
+from bench.catalogue import CATALOGUE, PARTS, PEERS, Spec
 from bench.figures import Figures
 from bench.jobs import results
 from bench.observed import LAG_BINS, Board, Snapshot
@@ -70,6 +70,14 @@ def test_failed_scenario_has_no_figures(tmp_path):
     assert result["figures"]["raw client, whole batches"] == {
         "value": 0.5, "unit": "us/event", "bar": None, "ok": True,
     }  # fmt: skip
+
+
+def test_parts_of_the_engine():
+    """Each part has a cost, with and without a past, and every event counted, or there are no figures."""
+    for past in (False, True):
+        costs = parts.run(60, 400, 200, past=past)
+        assert list(costs) == list(PARTS)
+        assert all(cost > 0 for cost in costs.values()), costs
 
 
 def test_scenario_that_hangs_is_given_up(monkeypatch):

@@ -1,0 +1,171 @@
+"""What the parts of the engine cost by themselves, in one process without Kafka: what no transport can take away.
+
+`python -m bench.parts ACCOUNTS EVENTS PACE past|new` prints one JSON object: CPU of each part, in us per event of the whole mix.
+Scores are published ten times and rows written once in what `PACE` events take, a second of a worker that keeps up.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Final
+
+import numpy as np
+from aiokafka import codec
+
+from bench.catalogue import PARTS
+from bench.jobs import run_job
+from bench.load import Block, Fleet, Generator, Load
+from bench.seed import templates
+from bench.workers import ROOT
+from bench.world import MINUTE, PACE, PARTITIONS, World, load_start
+from scoring.events import SOURCES
+from scoring.model import default_model
+from scoring.tails import MOST_DECODED
+from streams.context import make_context
+from streams.pipeline import Partition
+from streams.records import Records
+from streams.settings import Engine
+
+_PUBLICATIONS: Final = 10
+"""In a second, as between two commits."""
+_DEADLINE_S: Final = 100.0
+
+
+class Engines:
+    """The partitions of a worker, and what their parts cost so far."""
+
+    def __init__(self, accounts: int) -> None:
+        grace = round(Engine().grace * 1000)
+        self._context = make_context(
+            default_model(), tick_ms=MINUTE, grace_ms=grace, decoded_tails=MOST_DECODED // PARTITIONS
+        )
+        self.fleet = Fleet(accounts, PARTITIONS)
+        self.partitions = [Partition(number, self._context) for number in range(PARTITIONS)]
+        self.cost: Counter[str] = Counter()
+        self._offsets = Counter[tuple[int, int]]()
+
+    def remember(self, end_ms: int) -> None:
+        """Give every account 120 days of past."""
+        past = templates(end_ms)
+        rows: list[list[tuple[bytes, bytes | None]]] = [[] for _ in self.partitions]
+        for i, (key, number) in enumerate(zip(self.fleet.keys, self._numbers(), strict=True)):
+            rows[number].append((key, past[i % len(past)].value))
+        for partition, some in zip(self.partitions, rows, strict=True):
+            partition.restore(some)
+            partition.takeover()
+
+    def _numbers(self) -> list[int]:
+        numbers: list[int] = self.fleet.partitions.tolist()
+        return numbers
+
+    @contextmanager
+    def _meter(self, part: str) -> Iterator[None]:
+        before = time.process_time()
+        yield
+        self.cost[part] += time.process_time() - before
+
+    def fold(self, block: Block) -> None:
+        """Usage by itself, then the rest; the clock stands, as no source is idle."""
+        now = int(block.times[-1])
+        for partition in self.partitions:
+            for part, sources in (("folding usage", [0]), ("folding the rest", range(1, len(SOURCES)))):
+                for source in sources:
+                    records = self._records(block, partition.number, source)
+                    with self._meter("decoding"):
+                        if records:
+                            partition.feed(source, records)
+                with self._meter(part):
+                    for _ in partition.advance(now, set()):
+                        pass
+
+    def tick(self, now: int) -> None:
+        """Let the clock pass the next minute."""
+        for partition in self.partitions:
+            for _ in partition.advance(now, set(range(len(SOURCES)))):
+                pass
+
+    def publish(self) -> None:
+        """Score records of whom something happened to."""
+        with self._meter("scores"):
+            for partition in self.partitions:
+                for _ in partition.score_blocks():
+                    pass
+
+    def write(self) -> None:
+        """Changelog rows, compressed."""
+        for partition in self.partitions:
+            partition.positions()
+            with self._meter("rows"):
+                blocks = list(partition.row_blocks())
+            with self._meter("compressing rows"):
+                for block in blocks:
+                    codec.lz4_encode(b"".join([value for _, value in block]), 1)
+            partition.drain_alerts()
+
+    def applied(self) -> int:
+        """Events that counted so far."""
+        fates = self._context.totals.events
+        return sum(number for (_, fate), number in fates.items() if fate == "applied")
+
+    def _records(self, block: Block, partition: int, source: int) -> Records:
+        at = np.flatnonzero((block.partitions == partition) & (block.sources == source)).tolist()
+        first = self._offsets[partition, source]
+        self._offsets[partition, source] += len(at)
+        offsets = np.arange(first, first + len(at))
+        keys, values = [block.keys[i] for i in at], [block.values[i] for i in at]
+        return Records(offsets, block.times[at], keys, values)
+
+
+def run(accounts: int, events: int, pace: int, *, past: bool) -> dict[str, float]:
+    """CPU of each part in us per event; the second before is warm-up, and ends with a tick."""
+    engines = Engines(accounts)
+    start = load_start(events / PACE + 1)
+    if past:
+        engines.remember(start)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 40, 100)
+    minute = (start // MINUTE + 1) * MINUTE
+    for begin, total, tag in ((minute - MINUTE, pace, "w"), (minute + 1000, events, "e")):
+        load = Load(total, accounts, begin, PACE, tag=tag)
+        engines.cost.clear()
+        for number, block in zip(count(1), Generator(load, engines.fleet).blocks(pace // _PUBLICATIONS)):
+            engines.fold(block)
+            engines.publish()
+            if number % _PUBLICATIONS == 0:
+                engines.write()
+        if tag == "w":
+            engines.tick(minute + 1000)
+            engines.publish()
+            engines.write()
+    if (applied := engines.applied()) != pace + events:
+        raise RuntimeError(f"{applied} of {pace + events} events were applied")
+    return {part: engines.cost[part] / events * 1e6 for part in PARTS}
+
+
+def parts(world: World) -> None:
+    """Few accounts without a past, and many with one."""
+    for name, accounts, pace, past in (
+        ("5 k accounts", world.size(5_000, 1_000), 200_000, "new"),
+        ("100 k accounts, uniform", world.size(100_000, 10_000), 60_000, "past"),
+    ):
+        events = world.size(5 * pace, pace)
+        command = [sys.executable, "-m", "bench.parts", str(accounts), str(events), str(pace), past]
+        log = world.directory / f"parts-{past}.log"
+        found = run_job(command, log, {**os.environ, "PYTHONPATH": str(ROOT)}, _DEADLINE_S)[-1]
+        world.figures.add({f"engine alone, {name}: {part}": float(found[part]) for part in PARTS})
+        world.figures.add({f"engine alone, {name}": float(found["us"])})
+
+
+if __name__ == "__main__":
+    size, number, rate, kind = sys.argv[1:5]
+    told = run(int(size), int(number), int(rate), past=kind == "past")
+    print(json.dumps(told | {"us": sum(told.values())}))
