@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -74,7 +73,9 @@ def drivers(store: Store, row: int, tail: Tail, change: Change) -> list[Driver]:
             if points:
                 known = evidence_of(store, row, tail, name) if cause in _TOLD else ([], [])
                 parts.append(Driver(name, cause, points, *known))
-    return sorted(parts, key=lambda p: (-abs(p.points), p.dimension, p.cause))
+    if len(parts) > 1:
+        parts.sort(key=lambda p: (-abs(p.points), p.dimension, p.cause))
+    return parts
 
 
 def _causes(new: int, old: int, by_event: int, *, reweighted: bool) -> tuple[tuple[Cause, int], ...]:
@@ -94,5 +95,5 @@ def evidence_of(store: Store, row: int, tail: Tail, dimension: str) -> tuple[lis
         newest = store.last_usage[row]
         return ([newest], ["usage"]) if newest else ([], [])
     kinds = _EVIDENCE[dimension]
-    notable = list(islice(((i, w) for _, i, w in reversed(tail.recent) if w.startswith(kinds)), 3))
+    notable = [(i, w) for _, i, w in reversed(tail.recent) if w.startswith(kinds)][:3]
     return [i for i, _ in notable], [w for _, w in notable]

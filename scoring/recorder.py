@@ -22,7 +22,7 @@ from scoring.record import OverrideRecord, ScoreRecord, attributes
 from scoring.row import Pair
 from scoring.state import Store
 from scoring.tail import Tail
-from scoring.times import DAY, UNSET, Int64, iso
+from scoring.times import DAY, UNSET, Int64, iso, iso_column
 
 _FAR: Final = 180 * DAY
 """Further away than this a deadline presses nobody."""
@@ -102,7 +102,7 @@ def _standing(these: _Those) -> dict[str, Iterable[Any]]:
             None if at == UNSET else BANDS[band]
             for at, band in zip(since, hot["previous_band"].tolist(), strict=True)
         ],
-        "since": [None if at == UNSET else iso(at) for at in since],
+        "since": _times(hot["band_since"], hot["band_since"] != UNSET),
         "last_seen": last_seen(hot["last_seen"][:, : len(SEEN)]),
     }
 
@@ -137,15 +137,19 @@ def _at_risk(mrr: Int64, score: Int64) -> dict[str, Iterable[Any]]:
 
 def _deadlines(these: _Those) -> dict[str, Iterable[Any]]:
     """When to decide and how near that is; nothing without a renewal ahead: of the next one nobody has told yet."""
-    renewal = np.where(these.ended, UNSET, these.hot["renewal"]).tolist()  # UNSET is never ahead
-    deadline = these.hot["deadline"].tolist()
-    known = [by if now < end else None for by, now, end in zip(deadline, these.now, renewal, strict=True)]
+    deadline, left = these.hot["deadline"], these.hot["deadline"] - these.now
+    ahead = ~these.ended & (these.now < these.hot["renewal"])  # UNSET is never ahead
     return {
-        "deadline": [None if by is None else iso(by) for by in known],
+        "deadline": _times(deadline, ahead),
         "urgency": [
-            None if by is None else _urgency(by - now) for by, now in zip(known, these.now, strict=True)
+            _urgency(ms) if is_ahead else None
+            for ms, is_ahead in zip(left.tolist(), ahead.tolist(), strict=True)
         ],
     }
+
+
+def _times(times: Int64, told: NDArray[np.bool_]) -> list[str | None]:
+    return [text if is_told else None for text, is_told in zip(iso_column(times), told.tolist(), strict=True)]
 
 
 def _urgency(left: int) -> float:

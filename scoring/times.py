@@ -152,26 +152,32 @@ def month_of(ms: int) -> int:
 @lru_cache(maxsize=4096)
 def iso(ms: int) -> str:
     """A time as RFC 3339 in UTC, milliseconds only where they are not zero."""
-    seconds, fraction = divmod(ms, 1000)
-    minute, second = divmod(seconds, 60)
-    return (
-        f"{_minute(minute)}:{second:02d}.{fraction:03d}Z" if fraction else f"{_minute(minute)}:{second:02d}Z"
-    )
+    minutes, rest = divmod(ms, 60_000)
+    days, minute = divmod(minutes, 1440)
+    second, fraction = divmod(rest, 1000)
+    return f"{_day(days)}{_MINUTES[minute]}{_SECONDS[second]}{_FRACTIONS[fraction]}"
 
 
 def iso_column(times: Int64) -> list[str]:
     """Like `iso` for each time of a column from 1970 on; what lies before is some text."""
     minutes, rests = np.divmod(times, 60_000)
-    return list(map(str.__add__, map(_minute, minutes.tolist()), map(_rests().__getitem__, rests.tolist())))
+    days, minutes = np.divmod(minutes, 1440)
+    seconds, fractions = np.divmod(rests, 1000)
+    parts = zip(
+        map(_day, days.tolist()),
+        map(_MINUTES.__getitem__, minutes.tolist()),
+        map(_SECONDS.__getitem__, seconds.tolist()),
+        map(_FRACTIONS.__getitem__, fractions.tolist()),
+        strict=True,
+    )
+    return list(map("".join, parts))
 
 
-@lru_cache(1)
-def _rests() -> Sequence[str]:
-    """What follows the minute in `iso`, by the milliseconds since its beginning."""
-    parts = ["Z", *[f".{ms:03d}Z" for ms in range(1, 1000)]]
-    return [second + part for second in [f":{s:02d}" for s in range(60)] for part in parts]
+_MINUTES: Final = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440)]
+_SECONDS: Final = [f"{second:02d}" for second in range(60)]
+_FRACTIONS: Final = ["Z", *[f".{ms:03d}Z" for ms in range(1, 1000)]]
 
 
-@lru_cache(maxsize=16_384)
-def _minute(minute: int) -> str:
-    return (_EPOCH + timedelta(minutes=minute)).isoformat(timespec="minutes")[:16]
+@lru_cache(maxsize=4096)
+def _day(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).isoformat()[:11]
