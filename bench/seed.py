@@ -21,6 +21,7 @@ from scoring.model import default_model
 from scoring.row import Pair, encode_rows
 from scoring.times import DAY, HOUR, UNSET
 from streams.context import make_context
+from streams.own_records import CLOCK_KEY
 from streams.pipeline import Partition
 from streams.settings import Settings
 
@@ -103,8 +104,8 @@ def _encoded(count: int, partition: Partition) -> list[Pair]:
     ]
 
 
-def write_past(settings: Settings, fleet: Fleet, past_rows: Sequence[Row]) -> None:
-    """Give every account of the fleet a row in `state`. Raises TimeoutError."""
+def write_past(settings: Settings, fleet: Fleet, past_rows: Sequence[Row], end_ms: int) -> None:
+    """Give every account of the fleet a row in `state`, and the hour before `end_ms` that they stand at. Raises TimeoutError."""
     producer = Producer(
         {"bootstrap.servers": settings.kafka.bootstrap, "compression.type": "lz4", "linger.ms": 20, "batch.size": 900_000,
          "queue.buffering.max.messages": 100_000, "queue.buffering.max.kbytes": 400_000, "log_level": 3}
@@ -120,6 +121,10 @@ def write_past(settings: Settings, fleet: Fleet, past_rows: Sequence[Row]) -> No
                 producer.poll(0.1)
         if number % 2000 == 0:
             producer.poll(0)
+    for partition in range(
+        settings.kafka.partitions
+    ):  # without it nothing would be published before the first tick
+        producer.produce(topic, b"%d" % (end_ms // HOUR * HOUR), CLOCK_KEY, partition)
     if left := producer.flush(_FLUSH_S):
         raise TimeoutError(f"{left} rows were not acknowledged within {_FLUSH_S:.0f} s")
 

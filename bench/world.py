@@ -78,7 +78,7 @@ class World:
             stage = Stage(settings, Fleet(accounts, PARTITIONS), Tally(accounts, PARTITIONS))
             if past_until is not None:
                 stage = stage._replace(past=templates(past_until))
-                write_past(settings, stage.fleet, stage.past)
+                write_past(settings, stage.fleet, stage.past, past_until)
                 count_past(stage.tally, stage.past)
             yield stage
         finally:
