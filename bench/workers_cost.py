@@ -22,7 +22,7 @@ def workers(world: World) -> None:
             settings = world.settings("workers", group=f"workers-{count}")
             if count > 1:
                 world.fresh_outputs(settings)
-                write_past(settings, at.fleet, at.past)
+                write_past(settings, at.fleet, at.past, start)
             with running(settings, world.directory, count) as processes:
                 window = catch_up(processes, at.tally.events)
                 rest(processes)
