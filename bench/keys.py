@@ -53,7 +53,8 @@ def partitions_of(accounts: Int64, partitions: int, digits: int = _DIGITS) -> ND
 def zipf_shares(accounts: int, exponent: float = ZIPF) -> NDArray[np.float64]:
     """Share of the events of the busiest account, the second, and so on; they sum to 1."""
     weight = 1.0 / np.arange(1, accounts + 1, dtype=np.float64) ** exponent
-    return weight / weight.sum()
+    shares: NDArray[np.float64] = weight / weight.sum()
+    return shares
 
 
 class Picker:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.keys import Int64, Picker, partitions_of
 from scoring.events import SOURCES
@@ -70,7 +71,7 @@ class Block(NamedTuple):
 
     accounts: Int64
     sources: Int64
-    partitions: Int64
+    partitions: NDArray[np.int32]
     quantities: Int64
     """Units of a usage event, 0 for others."""
     times: Int64

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -46,7 +46,7 @@ class Engines:
         )
         self.fleet = Fleet(accounts, PARTITIONS)
         self.partitions = [Partition(number, self._context) for number in range(PARTITIONS)]
-        self.cost: Counter[str] = Counter()
+        self.cost: defaultdict[str, float] = defaultdict(float)
         self._offsets = Counter[tuple[int, int]]()
 
     def remember(self, end_ms: int) -> None:

@@ -96,6 +96,6 @@ def _tickets(random: Random, start: int) -> Iterator[Happening]:
     """Four, each closed within two days."""
     for i in range(4):
         at = start + random.randrange(i * 30, i * 30 + 28) * DAY + 10 * HOUR
-        body = {"type": "ticket", "ticket_id": f"past-{i}"}
+        body: dict[str, object] = {"type": "ticket", "ticket_id": f"past-{i}"}
         yield at, _source("tickets"), body | {"action": "opened", "priority": "normal"}
         yield at + random.randrange(2 * HOUR, 2 * DAY), _source("tickets"), body | {"action": "closed"}

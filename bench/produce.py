@@ -118,7 +118,7 @@ def _send(producer: Producer, topics: list[str], block: Block, begin: int, end: 
 
 
 def _until(block: Block, end: int) -> Block:
-    return Block(*(column[:end] for column in block))
+    return Block._make(column[:end] for column in block)
 
 
 def _flush(producer: Producer) -> None:

@@ -13,7 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher
@@ -27,12 +27,12 @@ from streams.settings import Settings
 _DEADLINE_S: Final = 120.0
 
 
-def whole_batches(result: fetcher.FetchResult, max_records: int | None = None) -> list:
+def whole_batches(result: fetcher.FetchResult, max_records: int | None = None) -> list[Any]:
     """All records of a fetched partition as the Cython objects they were parsed into."""
     part = result._partition_records
     if part is None or not result.has_more():
         return []
-    records = []
+    records: list[Any] = []
     while part._records.has_next():
         batch = part._records.next_batch()
         records.extend(batch)

@@ -60,10 +60,11 @@ def read(settings: Settings, topic: str, partition: int, *, clock: bool = False)
             for message in messages:
                 if message.error():
                     raise TimeoutError(f"{tp.topic}[{partition}]: {message.error()}")
-                at = message.offset() + 1
+                at = (message.offset() or 0) + 1
                 key = message.key()
                 if not is_own(key) or (clock and key == CLOCK_KEY):
-                    yield Logged(at - 1, message.timestamp()[1], key, message.value())
+                    value = message.value()
+                    yield Logged(at - 1, message.timestamp()[1], key, value)  # type: ignore[arg-type] # all have both
     finally:
         consumer.close()
 

@@ -46,11 +46,13 @@ def loads(
     head = min(accounts, _HEAD)
     shares = _head_shares(accounts, head) if zipf else np.full(head, 1.0 / accounts)
     numbers = random.permutation(accounts) if head == accounts else _distinct(accounts, head, random)
-    found = np.bincount(partitions_of(numbers, partitions, _DIGITS), weights=shares, minlength=partitions)
+    found = np.bincount(
+        partitions_of(numbers, partitions, _DIGITS), weights=shares, minlength=partitions
+    ).astype(np.float64)
     if head == accounts:
         return found
     behind = random.multinomial(accounts - head, np.full(partitions, 1.0 / partitions))
-    return found + (1.0 - shares.sum()) * behind / behind.sum()
+    return np.asarray(found + (1.0 - shares.sum()) * behind / behind.sum())
 
 
 def _head_shares(accounts: int, head: int) -> NDArray[np.float64]:
@@ -60,7 +62,7 @@ def _head_shares(accounts: int, head: int) -> NDArray[np.float64]:
     tail = (head ** (1 - ZIPF) - accounts ** (1 - ZIPF)) / (
         ZIPF - 1
     )  # the sum behind the head, as an integral
-    return weight / (weight.sum() + tail)
+    return np.asarray(weight / (weight.sum() + tail))
 
 
 def _distinct(accounts: int, count: int, random: np.random.Generator) -> NDArray[np.int64]:

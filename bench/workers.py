@@ -154,7 +154,8 @@ class Window:
 
     def _gained(self, field: str) -> float:
         pairs = zip(self._before, self._after, strict=True)
-        return sum(getattr(after, field) - getattr(before, field) for before, after in pairs)
+        gained: float = sum(getattr(after, field) - getattr(before, field) for before, after in pairs)
+        return gained
 
     @property
     def events(self) -> float:

@@ -72,7 +72,7 @@ class World:
         self, prefix: str, accounts: int, *, past_until: int | None = None, **engine: float
     ) -> Iterator[Stage]:
         """The topics of a scenario, deleted at its end; with `past_until` (ms) the accounts have 120 days of past."""
-        settings = self.settings(prefix, **engine)
+        settings = self.settings(prefix, group=None, **engine)
         asyncio.run(topics.create(settings))
         try:
             stage = Stage(settings, Fleet(accounts, PARTITIONS), Tally(accounts, PARTITIONS))

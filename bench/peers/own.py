@@ -47,7 +47,7 @@ class Totals:
     dead: Counter[str] = field(default_factory=Counter)
     unknown: UnknownFields = field(default_factory=UnknownFields)
     transitions: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    rules: tuple[str, ...] = ()
+    rules: Sequence[str] = ()
     ticks: int = 0
 
 
@@ -127,7 +127,7 @@ class ToyPartition:
             values = [value for value, new in zip(values, fresh.tolist(), strict=True) if new]
             at, offsets = at[fresh], offsets[fresh]
         if applied:
-            events = [decode(value) for value in values]
+            events = [decode(value) for value in values]  # type: ignore[arg-type] # the load has no tombstones
             quantities = np.array([e.quantity for e in events], np.int64)
             self.rows["fence"][at, source] = offsets  # ascending: the last assignment wins
             self._fold(at, np.array([hour(e.ts) for e in events], np.int64), quantities)
