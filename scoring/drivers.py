@@ -73,9 +73,7 @@ def drivers(store: Store, row: int, tail: Tail, change: Change) -> list[Driver]:
             if points:
                 known = evidence_of(store, row, tail, name) if cause in _TOLD else ([], [])
                 parts.append(Driver(name, cause, points, *known))
-    if len(parts) > 1:
-        parts.sort(key=lambda p: (-abs(p.points), p.dimension, p.cause))
-    return parts
+    return sorted(parts, key=lambda p: (-abs(p.points), p.dimension, p.cause))
 
 
 def _causes(new: int, old: int, by_event: int, *, reweighted: bool) -> tuple[tuple[Cause, int], ...]:

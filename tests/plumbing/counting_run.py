@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,27 +73,35 @@ class Run(WorkerGroup):
                     await producer.abort_transaction()
 
     async def differences(self, timeout: float = 15.0) -> list[str]:
-        """Keys whose state or published score is not what a plain recount says, once scores had time to follow.
+        """Keys whose state or published score is not what a plain recount says.
 
-        Offsets wait for no score (ADR 34): what is committed may be published a moment later.
+        Rows are judged at once. Offsets wait for no score (ADR 34), so scores may follow a moment later.
         """
         deadline = time.monotonic() + timeout
-        while (wrong := await self._differences()) and time.monotonic() < deadline:
+        while True:
+            rows = {r.key: decode_row(r.value) for rs in (await self.read("state")).values() for r in rs}
+            wrong = self._wrong_rows(rows)
+            late = [] if wrong else self._unpublished(rows, await self.read("scores"))
+            if wrong or not late or time.monotonic() > deadline:
+                return wrong + late
             await asyncio.sleep(0.5)
-        return wrong
 
-    async def _differences(self) -> list[str]:
-        rows = {r.key: decode_row(r.value) for rs in (await self.read("state")).values() for r in rs}
-        scores = {r.key: decode_score(r.value) for rs in (await self.read("scores")).values() for r in rs}
-        wrong = []
-        for key, count in self.count.items():
-            row, score = rows.get(key, Row()), scores.get(key)
-            expected = (count, self.total[key])
-            if count and ((row.count, row.total) != expected or row.published != count):
-                wrong.append(f"{key!r}: state {row}, recount {expected}")
-            if count and (score is None or (score.count, score.total) != expected):
-                wrong.append(f"{key!r}: score {score}, recount {expected}")
-        return wrong
+    def _wrong_rows(self, rows: Mapping[bytes, Row]) -> list[str]:
+        pairs = ((key, rows.get(key, Row()), (n, self.total[key])) for key, n in self.count.items() if n)
+        return [
+            f"{key!r}: state {row}, recount {due}" for key, row, due in pairs if (row.count, row.total) != due
+        ]
+
+    def _unpublished(self, rows: Mapping[bytes, Row], read: Mapping[int, list]) -> list[str]:
+        scores = {r.key: decode_score(r.value) for records in read.values() for r in records}
+        late = []
+        for key, n in self.count.items():
+            score, due = scores.get(key), (n, self.total[key])
+            if n and rows[key].published != n:
+                late.append(f"{key!r}: state {rows[key]}, published {n} are due")
+            if n and (score is None or (score.count, score.total) != due):
+                late.append(f"{key!r}: score {score}, recount {due}")
+        return late
 
     async def missing_notices(self) -> list[str]:
         """Alerts and dead letters that must be there at least once, and are not."""

@@ -72,12 +72,15 @@ def test_failed_scenario_has_no_figures(tmp_path):
     }  # fmt: skip
 
 
-def test_parts_of_the_engine():
-    """Each part has a cost, with and without a past, and every event counted, or there are no figures."""
+def test_parts_of_the_engine(monkeypatch):
+    """Each part has a cost, with and without a past; if an event did not count, there are no figures."""
     for past in (False, True):
         costs = parts.run(60, 400, 200, past=past)
         assert list(costs) == list(PARTS)
         assert all(cost > 0 for cost in costs.values()), costs
+    monkeypatch.setattr(parts.Engines, "tick", lambda engines, now: engines.partitions.pop())
+    with pytest.raises(RuntimeError, match="of 600 events were folded"):
+        parts.run(60, 400, 200, past=False)
 
 
 def test_scenario_that_hangs_is_given_up(monkeypatch):
