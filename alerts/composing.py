@@ -77,7 +77,7 @@ class Composer:
         told: tuple[str, int, int, int], evidence: list[Evidence],
     ) -> Alert:  # fmt: skip
         """`told`: episode, revision, event time of the transition, last tick when it was made."""
-        name, history = store.names[row], store.hot["history"][row].tolist()
+        name, history = store.name(row), store.hot["history"][row].tolist()
         episode, revision, at, tick = told
         now, term, score, coverage, band, previous, since, flags, tier, seats = store.hot[_SHOWN][row].item()
         now = max(now, 0)

@@ -88,8 +88,8 @@ def recount(settings: Settings, tally: Tally, *, offsets: bool = True) -> dict[s
     numbers, units, fences = [], [], []
     for partition in range(tally.partitions):
         store = restored(settings, partition)
-        own = [row for row, name in enumerate(store.names) if name.startswith("acct-")]
-        numbers.append(np.array([int(store.names[row][5:]) for row in own], np.int64))
+        own = [row for row, key in enumerate(store.keys) if key.startswith(b"acct-")]
+        numbers.append(np.array([int(store.keys[row][5:]) for row in own], np.int64))
         units.append(store.usage[own].sum(axis=1) // 1000)
         fences.append(store.hot["fence"][own].astype(np.int64))
     accounts = np.concatenate(numbers)

@@ -64,7 +64,7 @@ class Facts:
         """Account i by itself: for signals in plain Python."""
         row = self._rows.start + i if isinstance(self._rows, slice) else int(self._rows[i])
         return AccountFacts(
-            self._store.names[row], int(self.at[i]), self.hot[i], self._store.tails.get(row, Tail())
+            self._store.name(row), int(self.at[i]), self.hot[i], self._store.tails.get(row, Tail())
         )
 
     def column(self, name: str) -> Int64:

@@ -92,7 +92,7 @@ def _standing(these: _Those) -> dict[str, Iterable[Any]]:
     shown = np.where(these.ended, len(BANDS), hot["band"]).tolist()
     since = hot["band_since"].tolist()
     return {
-        "account_id": [these.store.names[row] for row in these.rows],
+        "account_id": list(map(these.store.name, these.rows)),
         "as_of": map(iso, these.now),
         "score": [None if s == MISSING else s / 1000 for s in these.score.tolist()],
         "band": [_SHOWN[band] for band in shown],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -89,10 +88,7 @@ class Store:
         self.day = self.today = UNSET
         self.index: dict[bytes, int] = {}
         self.keys: list[bytes] = []
-        self.names: list[str] = []
         self.tails = Tails()
-        self.expiries: dict[int, set[int]] = defaultdict(set)
-        """Day number to the rows of which something may have to be forgotten on it."""
         self.news: list[News] = []
         """What folding found out since it was last asked, in the order of the log."""
         self._allocate(capacity)
@@ -157,8 +153,11 @@ class Store:
         self.n = end
         self.index.update(zip(new, range(first, end), strict=True))
         self.keys += new
-        self.names += [key.decode() for key in new]
         return [self.index[key] for key in keys]
+
+    def name(self, row: int) -> str:
+        """The id of an account, which is its key."""
+        return self.keys[row].decode()
 
     def tail(self, row: int) -> Tail:
         """The tail of an account to change."""
@@ -170,25 +169,17 @@ class Store:
 
     def expect(self, row: int, ts: int) -> None:
         """Something of that time, remembered for `DAYS`, has to be forgotten some day."""
-        day = ts // DAY + DAYS
-        if day < self.expiry.item(row):
-            self.expiry[row] = day
-            self.expiries[day].add(row)
+        self.expiry[row] = min(ts // DAY + DAYS, self.expiry.item(row))
 
     def expect_days(self, rows: Int64, days: Int64) -> None:
         """The same for different rows and the days of what they remember."""
-        days = days + DAYS
-        sooner = days < self.expiry[rows]
-        rows, days = rows[sooner], days[sooner]
-        self.expiry[rows] = days
-        for day in np.unique(days).tolist():
-            self.expiries[day].update(rows[days == day].tolist())
+        self.expiry[rows] = np.minimum(days + DAYS, self.expiry[rows])
 
-    def expected(self, day: int) -> set[int]:
-        """Rows to look at on a day, which must expect the next one anew."""
-        rows = self.expiries.pop(day)
-        self.expiry[list(rows)] = _NEVER
-        return rows
+    def expected(self) -> list[int]:
+        """Rows to look at today, which must expect the next day anew."""
+        rows = np.flatnonzero(self.expiry[: self.n] <= self.today)
+        self.expiry[rows] = _NEVER
+        return rows.tolist()
 
     def first_days(self, rows: Int64) -> Int64:
         """One more than the day of the oldest of what each row remembers for a while, 0 for nothing; 65,535 at most."""

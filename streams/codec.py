@@ -51,11 +51,10 @@ class Admission:
         """The row of each key, -1 where there is none yet; and the places to look at: new keys, wrong names."""
         index: dict[bytes | None, int] = self._store.index  # type: ignore[assignment]  # None is only looked up
         rows = list(map(index.get, keys))
-        if None not in rows and list(map(self._store.names.__getitem__, rows)) == names:  # type: ignore[arg-type]  # no None is left
-            return rows, []  # type: ignore[return-value]  # as above
+        if None not in rows and list(map(str.encode, names)) == keys:
+            return rows, []  # type: ignore[return-value]  # no None is left
         known = [-1 if row is None else row for row in rows]
-        told = self._store.names
-        odd = [n for n, row in enumerate(known) if row < 0 or told[row] != names[n]]
+        odd = [n for n, row in enumerate(known) if row < 0 or names[n].encode() != keys[n]]
         return known, odd
 
     def refuse(self, key: bytes | None, account_id: str) -> Reason | None:

@@ -99,7 +99,7 @@ def tick_lines(store: Store, rows: Int64, f: Facts, e: Evaluation, model_hash: s
     as_of = iso(f.now)
     return [
         TickLine(
-            store.names[row],
+            store.name(row),
             as_of,
             None if score == MISSING else score / 1000,
             BANDS[band],

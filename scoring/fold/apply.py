@@ -98,15 +98,14 @@ def fold(store: Store, code: int, rows: Int64, events: Sequence[AnyEvent], times
 
 def forget(store: Store) -> None:
     """Drop closed tickets and invoices, answers and contacts whose last day has passed; `store.today` was just set."""
-    for day in sorted(d for d in store.expiries if d <= store.today):
-        for row in store.expected(day):
-            if row not in store.tails:
-                continue
-            tail = store.tails[row]
-            if _drop(tail, (store.today - DAYS + 1) * DAY):
-                refresh(store, row)
-            if (oldest := tail.oldest()) != UNSET:
-                store.expect(row, oldest)
+    for row in store.expected():
+        if row not in store.tails:
+            continue
+        tail = store.tails[row]
+        if _drop(tail, (store.today - DAYS + 1) * DAY):
+            refresh(store, row)
+        if (oldest := tail.oldest()) != UNSET:
+            store.expect(row, oldest)
 
 
 def _drop(tail: Tail, oldest: int) -> bool:

@@ -58,7 +58,7 @@ def accounts(partition: Partition) -> dict[str, dict[str, Any]]:
     """Every account of which something was applied, as plain named values."""
     store = partition.store
     return {
-        store.names[row]: _account(partition, row)
+        store.name(row): _account(partition, row)
         for row in range(store.n)
         if store.hot["first_ts"][row] != UNSET or store.hot["term"][row]
     }

@@ -111,7 +111,7 @@ def feed(partition: Partition, events: Sequence[Mapping[str, Any]], offset: int 
 def folded(store: Store, *, without: frozenset[str] = BY_ORDER) -> dict[str, dict[str, Any]]:
     """What the events told of each account: columns, rings and tail; the order they came in cannot be seen in it."""
     return {
-        store.names[row]: {
+        store.name(row): {
             **{name: store.hot[name][row].tolist() for name in HOT.names or () if name not in without},
             **{matrix: getattr(store, matrix)[row].tolist() for matrix in MATRICES},
             **{

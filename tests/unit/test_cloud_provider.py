@@ -136,6 +136,6 @@ def test_a_quarter_of_a_thousand_accounts():
     store = replay.partition.store
     ended = store.hot["ended_ts"][: store.n] >= store.hot["started_ts"][: store.n]
     assert {
-        store.names[row] for row in range(store.n) if ended[row] and store.hot["ended_ts"][row] >= 0
+        store.name(row) for row in range(store.n) if ended[row] and store.hot["ended_ts"][row] >= 0
     } == churned
     assert len(churned) > 60

@@ -59,7 +59,7 @@ def test_the_changelog_alone_tells_the_state(events, data):
     marks = {
         name: int(store.mark[row] & ~np.uint8(1))
         for store in (again.store, partition.store)
-        for row, name in enumerate(store.names)
+        for row, name in enumerate(store.keys)
     }
     assert set(marks.values()) <= {0}  # nothing is left to look at, in either
 
