@@ -25,7 +25,8 @@ def advance_bands(store: Store, rows: Int64, f: Facts, e: Evaluation, model: Mod
     """Decide the bands of these accounts at tick `f.now`, write the band columns; returns which bands changed."""
     hot, now = store.hot, f.now
     band = hot["band"][rows].astype(np.int64)
-    up = np.minimum(e.score, _guard(hot["last_sub"][rows], e))
+    last = remember(store, rows, f, e)
+    up = np.minimum(e.score, combine(last, e.weight)[0])  # if what lost its evidence still stood where it was
     candidate = _candidate(band, e, up, model)
     ceiling = ceilings(f, model)
     capped = (candidate == INSUFFICIENT) | (candidate > ceiling)
@@ -46,7 +47,6 @@ def advance_bands(store: Store, rows: Int64, f: Facts, e: Evaluation, model: Mod
     hot["previous_band"][changed] = band[changes]
     hot["band"][changed] = target[changes]
     hot["band_since"][changed] = now
-    remember(store, rows, e)
     return changes
 
 
@@ -60,17 +60,12 @@ def _candidate(band: Int64, e: Evaluation, up: Int64, model: Model) -> Int64:
     return np.where((e.coverage < model.minimum_coverage) | (e.score == MISSING), INSUFFICIENT, chosen)
 
 
-def _guard(last: NDArray[np.int32], e: Evaluation) -> Int64:
-    """The score if every dimension that lost its evidence still stood where it was last seen."""
-    known = np.where(e.sub == MISSING, last.T, e.sub)
-    return combine(np.where(e.weight > 0, known, MISSING), e.weight)[0]
-
-
-def remember(store: Store, rows: Int64, e: Evaluation) -> None:
-    """Keep the sub-scores of a tick: those of dimensions without evidence stay as they were last seen."""
-    last = store.hot["last_sub"][rows].T
-    kept = np.where(e.sub == MISSING, last, e.sub)
-    store.hot["last_sub"][rows] = np.where(e.weight > 0, kept, MISSING).T
+def remember(store: Store, rows: Int64, f: Facts, e: Evaluation) -> Int64:
+    """Keep the sub-scores of a tick, (D, n): those of dimensions without evidence stay as they were last seen."""
+    kept = np.where(e.sub == MISSING, f.hot["last_sub"].T, e.sub)
+    last = np.where(e.weight > 0, kept, MISSING)
+    store.hot["last_sub"][rows] = last.T
+    return last
 
 
 def ceilings(f: Facts, model: Model) -> Int64:

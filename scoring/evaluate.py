@@ -6,6 +6,7 @@ Integers throughout (docs/semantics.md, 5-6).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +63,9 @@ class Scorer:
         self.onboarding = np.zeros(D, np.bool_)
         self._slots: list[int] = []
         self._signals: list[tuple[str, SignalFunction, Any]] = []
-        begins, weights = [], []
+        self._begins: list[int] = []
+        """The first signal of each of those slots."""
+        weights: list[int] = []
         for slot, name in enumerate(DIMENSIONS):
             spec = model.dimensions.get(name)
             if spec is None:
@@ -70,10 +73,10 @@ class Scorer:
             self.weights[slot] = model.weights(name)
             self.onboarding[slot] = spec.onboarding
             self._slots.append(slot)
-            begins.append(len(self._signals))
+            self._begins.append(len(self._signals))
             self._signals += [(s, SIGNALS[s][0], o) for s, o in spec.signals.items()]
             weights += [o.weight for o in spec.signals.values()]
-        self._begins, self._weights = np.array(begins, np.intp), np.array(weights, np.int64).reshape(-1, 1)
+        self._weights = np.array(weights, np.int64).reshape(-1, 1)
 
     def tiers(self, f: Facts) -> Int64:
         """Tier of each account: told, else the model's first rule that holds, else its default."""
@@ -95,37 +98,43 @@ class Scorer:
 
     def evaluate(self, f: Facts) -> Evaluation:
         """Score n accounts."""
-        n = len(f)
         tier = f.tier = self.tiers(f)
         young = f.age_days < self.model.lifecycle.onboarding_days
         weight = self.weights[:, tier] * (self.onboarding[:, None] == young)
-        sub = np.full((D, n), MISSING, np.int64)
-        values = np.empty((len(self._signals), n), np.int64)
+        values = np.empty((len(self._signals), len(f)), np.int64)
         for place, (_, function, options) in enumerate(self._signals):
             values[place] = function(f, options)
-        if self._slots:
-            have = np.where(values != MISSING, self._weights, 0)
-            total = _sums(have * values, self._begins)
-            have = _sums(have, self._begins)
-            known = (have > 0) & (weight[self._slots] > 0)
-            sub[self._slots] = np.where(known, total // np.maximum(have, 1), MISSING)
+        sub = self._sub_scores(values, weight)
         signals = {name: values[place] for place, (name, _, _) in enumerate(self._signals)}
         score, coverage = combine(sub, weight)
         return Evaluation(
             sub, weight, score, coverage, contributions(sub, weight, score), tier, values, signals
         )
 
+    def _sub_scores(self, values: Int64, weight: Int64) -> Int64:
+        """Of each dimension that counts, the mean of the signals that are known, by their weights; rounded down."""
+        sub = np.full(weight.shape, MISSING, np.int64)
+        if self._slots:
+            have = (values != MISSING) * self._weights
+            total = self._sums(have * values)
+            have = self._sums(have)
+            known = (have > 0) & (weight > 0)[self._slots]
+            sub[self._slots] = np.where(known, total // np.maximum(have, 1), MISSING)
+        return sub
 
-def _sums(values: Int64, begins: NDArray[np.intp]) -> Int64:
-    """Sums of (signals, n) over the signals of each dimension, of which `begins` are the first."""
-    if values.shape[1] <= FEW:
-        return np.asarray(np.add.reduceat(values, begins))
-    return np.stack([np.add.reduce(part, axis=0) for part in np.split(values, begins[1:])])
+    def _sums(self, values: Int64) -> Int64:
+        """Sums of (signals, n) over the signals of each dimension that has some."""
+        if values.shape[1] <= FEW:
+            return np.asarray(np.add.reduceat(values, self._begins))
+        sums = np.empty((len(self._begins), values.shape[1]), np.int64)
+        for i, (first, end) in enumerate(pairwise([*self._begins, len(values)])):
+            np.add.reduce(values[first:end], out=sums[i])
+        return sums
 
 
 def combine(sub: Int64, weight: Int64) -> tuple[Int64, Int64]:
     """Weighted score and coverage of (D, n) sub-scores; both as in `Evaluation`."""
-    seen = np.where(sub != MISSING, weight, 0)
+    seen = (sub != MISSING) * weight
     have = seen.sum(axis=0)
     total = (seen * sub).sum(axis=0)
     score = np.where(have > 0, total // np.maximum(have, 1), MISSING)
@@ -134,7 +143,7 @@ def combine(sub: Int64, weight: Int64) -> tuple[Int64, Int64]:
 
 def contributions(sub: Int64, weight: Int64, score: Int64) -> Int64:
     """Points of each dimension; the remainder of rounding goes to the first that is seen, so they sum to the score."""
-    seen = np.where(sub != MISSING, weight, 0)
+    seen = (sub != MISSING) * weight
     parts: Int64 = seen * sub // np.maximum(seen.sum(axis=0), 1)
     rest = np.where(score != MISSING, score - parts.sum(axis=0), 0)
     first = (seen > 0).argmax(axis=0)

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.columns import Columns
 from scoring.curves import distinct
 from scoring.fold.usage import FEATURE_BITS, USER_BITS
 from scoring.layout import DAYS, MISSING, MONTHS, RINGS, TIERS, WEEK_SLOTS, WEEKS, copy_rows, take_rows
@@ -46,12 +47,13 @@ class Facts:
     def __init__(self, store: Store, rows: Int64 | slice, now: int | Int64) -> None:
         self._store = store
         self._rows = rows if isinstance(rows, slice) else _as_slice(rows)
-        self._memo: dict[object, Int64] = {}
+        self._windows: dict[tuple[str, int, int], Int64] = {}
         self._matrices: dict[str, NDArray[Any]] = {}
         at = self._rows
         self.hot: NDArray[Any] = (  # a copy: what is scored is compared with what it was before
             copy_rows(store.hot[at]) if isinstance(at, slice) else take_rows(store.hot, at)
         )
+        self._columns = Columns(self.hot)
         self.at: Int64 = np.broadcast_to(np.asarray(now, np.int64), len(self.hot))
         self.now = int(now if np.ndim(now) == 0 else self.at[0])
         self.today = self.now // DAY
@@ -69,23 +71,24 @@ class Facts:
 
     def column(self, name: str) -> Int64:
         """A scalar column as int64."""
-        known = self._memo.get(name)
-        if known is None:
-            known = self._memo[name] = self.hot[name].astype(np.int64)
-        return known
+        return self._columns.scalar(name)
+
+    def vector(self, name: str) -> NDArray[Any]:
+        """A column with several values, (width, n), in 64 bits."""
+        return self._columns.vector(name)
 
     def window(self, ring: str, n: int, skip: int = 0) -> Int64:
         """Sum over the n newest buckets of a ring up to now's, the `skip` newest left out."""
         key = (ring, n, skip)
-        known = self._memo.get(key)
+        known = self._windows.get(key)
         if known is None:
             matrix, offset, size, days = RINGS[ring]
             values = self._matrix(matrix)
             newest = self.today // days - skip
-            total = np.zeros(len(self), np.int64)
-            for first, last in _runs(newest, n, size):
-                total += row_sums(values[:, offset + first : offset + last])
-            known = self._memo[key] = total
+            parts = [
+                row_sums(values[:, offset + first : offset + last]) for first, last in _runs(newest, n, size)
+            ]
+            known = self._windows[key] = parts[0] if len(parts) == 1 else parts[0] + parts[1]
         return known
 
     def _matrix(self, name: str) -> NDArray[Any]:
@@ -109,15 +112,15 @@ class Facts:
 
     def seen(self, code: int) -> NDArray[np.bool_]:
         """Whether any event of that type was applied in this term."""
-        return np.asarray(self.hot["last_seen"][:, code] != UNSET)
+        return np.asarray(self.vector("last_seen")[code] != UNSET)
 
     def flag(self, bit: int) -> NDArray[np.bool_]:
         """Whether a flag of `scoring.layout` is set."""
-        return np.asarray(self.hot["flags"] & bit != 0)
+        return np.asarray(self.column("flags") & bit != 0)
 
     def active_on(self, day: int) -> NDArray[np.bool_]:
         """Whether there was usage on that day (days since 1970, of the last 120)."""
-        word = self.hot["active"][:, 0, day % DAYS // 64]
+        word = self.vector("active")[day % DAYS // 64]
         return np.asarray(word >> np.uint64(day % 64) & np.uint64(1) != 0)
 
     def active_days(self, n: int) -> Int64:
@@ -125,8 +128,8 @@ class Facts:
         mask = [0, 0]
         for day in range(self.today - n + 1, self.today + 1):
             mask[day % DAYS // 64] |= 1 << day % 64
-        words = self.hot["active"][:, 0] & np.array(mask, np.uint64)
-        return row_sums(np.bitwise_count(words))
+        words = self.vector("active")[:2] & np.array(mask, np.uint64)[:, None]
+        return _counted(words)
 
     @cached_property
     def _weeks(self) -> list[int]:
@@ -135,13 +138,13 @@ class Facts:
 
     def most_active_users(self) -> Int64:
         """Largest number of active users reported in the five weeks up to now."""
-        most: Int64 = self.hot["users_max"][:, self._weeks].max(axis=1).astype(np.int64)
+        most: Int64 = self.vector("users_max")[self._weeks].max(axis=0)
         return most
 
     @cached_property
     def features(self) -> NDArray[np.uint64]:
         """Sketch of the features of the five weeks up to now; `fold.usage.feature_bit` tells the bit of one."""
-        union: NDArray[np.uint64] = np.bitwise_or.reduce(self.hot["features"][:, self._weeks], axis=1)
+        union: NDArray[np.uint64] = np.bitwise_or.reduce(self.vector("features")[self._weeks])
         return union
 
     def features_used(self) -> Int64:
@@ -150,18 +153,21 @@ class Facts:
 
     def users(self) -> Int64:
         """Distinct users of the five weeks up to now, in thousandths (see `curves.distinct` for the error)."""
-        union = np.bitwise_or.reduce(self.hot["users"][:, self._weeks], axis=1)
-        return distinct(row_sums(np.bitwise_count(union)), USER_BITS)
+        return self._sketches[0]
 
     def regular_users(self) -> Int64:
         """Distinct users seen in two or more of those weeks, in thousandths."""
-        once = np.zeros((len(self), 4), np.uint64)
-        again = np.zeros_like(once)
-        for week in self._weeks:
-            bits = self.hot["users"][:, week]
+        return self._sketches[1]
+
+    @cached_property
+    def _sketches(self) -> tuple[Int64, Int64]:
+        """Users seen in any week, and in more than one."""
+        first, *others = self.vector("users").reshape(WEEK_SLOTS, -1, len(self))[self._weeks]
+        once, again = first.copy(), np.zeros_like(first)
+        for bits in others:
             again |= once & bits
             once |= bits
-        return distinct(row_sums(np.bitwise_count(again)), USER_BITS)
+        return distinct(_counted(once), USER_BITS), distinct(_counted(again), USER_BITS)
 
     def by_tier(self, values: Mapping[TierName, int]) -> Int64:
         """A model option that differs by tier, for each account."""
@@ -192,7 +198,7 @@ class Facts:
 
     def mrr_at(self, months_ago: int) -> Int64:
         """MRR in minor units at that month, MISSING if not known then."""
-        return np.asarray(self.hot["mrr"][:, (month_of_day(self.today) - months_ago) % MONTHS])
+        return np.asarray(self.vector("mrr")[(month_of_day(self.today) - months_ago) % MONTHS])
 
     @cached_property
     def mrr(self) -> Int64:
@@ -202,8 +208,8 @@ class Facts:
     def mrr_base(self) -> Int64:
         """MRR twelve months ago, else the earliest known since, MISSING if none."""
         month = month_of_day(self.today)
-        year: Int64 = self.hot["mrr"][:, [m % MONTHS for m in range(month - 12, month + 1)]]
-        base: Int64 = year[np.arange(len(self)), (year != MISSING).argmax(axis=1)]
+        year: Int64 = self.vector("mrr")[[m % MONTHS for m in range(month - 12, month + 1)]]
+        base: Int64 = year[(year != MISSING).argmax(axis=0), np.arange(len(self))]
         return base
 
 
@@ -213,6 +219,11 @@ def row_sums(values: NDArray[Any]) -> Int64:
         return np.asarray(np.add.reduce(values, axis=1, dtype=np.int64))
     sums: Int64 = np.einsum("ij->i", values, dtype=np.int64)
     return sums
+
+
+def _counted(words: NDArray[np.uint64]) -> Int64:
+    """Bits that are set in the words of each column."""
+    return np.asarray(np.add.reduce(np.bitwise_count(words), dtype=np.int64))
 
 
 def _as_slice(rows: Int64) -> Int64 | slice:

@@ -21,7 +21,7 @@ HELD: Final = 2
 """Events wait in the tail."""
 ALERTS: Final = 4
 """A rule is not at rest, or was a day ago."""
-MOST_DECODED: Final = 8_192
+MOST_DECODED: Final = 5_120
 """Decoded tails that a worker keeps, about, over all its partitions."""
 _SLACK: Final = 8
 """One part in so many more may be decoded before some are let go of."""

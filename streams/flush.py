@@ -36,7 +36,7 @@ from streams.table import Fail, Partition, StateTable
 from streams.turns import Turn
 
 _RENEWAL_S: Final = 3600.0
-_PART_BYTES: Final = 16 << 20
+_PART_BYTES: Final = 8 << 20
 """Encoded rows, compressed, that are written before more of them are encoded."""
 _REST: Final = 10
 """Commits begun early for the sake of alerts take at most one part of the time in so many."""

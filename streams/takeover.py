@@ -62,7 +62,7 @@ def _stand_at(store: Store, scorer: Scorer, hour: int) -> Iterator[None]:
     for start in range(0, len(waiting), _AT_ONCE):
         rows = waiting[start : start + _AT_ONCE]
         f, e = rescore(store, rows, scorer, hour, Cause.CLOCK)
-        remember(store, rows, e)
+        remember(store, rows, f, e)
         store.mark[rows[worth_telling(f, e, f.hot["band"])]] |= LOOK
         store.hot["tick"][rows] = store.hot["passed"][rows] = hour
         yield

@@ -67,6 +67,7 @@ def run(settings: Settings, create: Callable[[Settings], Worker] = create_worker
     logs.configure(settings)
     heap.share_one()
     gc.set_threshold(*_GC_THRESHOLDS)
+    gc.freeze()  # modules stay, too
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     code: int = loop.run_until_complete(_serve(settings, create))

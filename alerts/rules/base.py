@@ -62,7 +62,7 @@ class Tick:
     def healthy(self) -> Mask:
         """Green, no open complaint, no invoice overdue: whom one may ask for something."""
         f = self.facts
-        return np.asarray((self.band == GREEN) & (f.hot["open_complaints"] == 0) & ~f.overdue)
+        return np.asarray((self.band == GREEN) & (f.column("open_complaints") == 0) & ~f.overdue)
 
     def tail(self, i: int) -> Tail:
         """Tail of account i of the tick, to read."""

@@ -30,7 +30,7 @@ class OnboardingOverdue(Level[TierDays]):
         """Unknown where neither milestones nor value events are told."""
         f = tick.facts
         known = f.flag(MILESTONES_TRACKED | VALUE_TRACKED)
-        waits = known & (f.hot["onboarded_ts"] == UNSET) & (f.hot["first_value_ts"] == UNSET)
+        waits = known & (f.column("onboarded_ts") == UNSET) & (f.column("first_value_ts") == UNSET)
         if waits.any():
             waits &= f.now > onboarding_due(f, self.options.days_per_tier)
         return Verdict(np.asarray(waits), known)

@@ -35,7 +35,7 @@ class _Silence(Level[Options]):
         known = np.asarray(limit > 0)
         if not known.any():
             return Verdict(known, known)
-        last = tick.facts.hot["last_active"][:, self._slot]
+        last = tick.facts.vector("last_active")[self._slot]
         # DAY * (limit - (today - last)) lies within the milliseconds since midnight and the hold
         left = DAY * (limit.astype(np.int64) + last - tick.facts.today)
         holds = known & (last != MISSING) & (left <= tick.facts.now % DAY + self.hold_ms)

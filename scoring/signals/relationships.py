@@ -40,7 +40,7 @@ def reply_seniority(f: Facts, s: Signal) -> Int64:
 @signal("window_days")
 def contact_breadth(f: Facts, s: Signal) -> Int64:
     """People who replied in the window, eight at most: an account that hangs on one person is at risk."""
-    people = (f.hot["contact_ts"] > f.at[:, None] - (s.window_days or 1) * DAY).sum(axis=1, dtype=np.int64)
+    people = (f.vector("contact_ts") > f.at - (s.window_days or 1) * DAY).sum(axis=0, dtype=np.int64)
     return np.where(f.flag(CONTACTS_TRACKED), curve(people, s.curve), MISSING)
 
 

@@ -16,11 +16,11 @@ _NEUTRAL = FULL // 2
 
 def _faded(f: Facts, s: Signal, kind: str) -> Int64:
     slot = SURVEY_KINDS.index(kind)
-    mean = f.hot["survey_mean"][:, slot].astype(np.int64)
-    hours = (f.at - f.hot["survey_ts"][:, slot]) // HOUR
+    mean = f.vector("survey_mean")[slot]
+    hours = (f.at - f.vector("survey_ts")[slot]) // HOUR
     fresh = half_life(hours, 24 * (s.half_life_days or 1))
     sub = _NEUTRAL + (curve(mean, s.curve) - _NEUTRAL) * fresh // MILLION
-    return np.where(f.hot["survey_n"][:, slot] > 0, sub, MISSING)
+    return np.where(f.vector("survey_n")[slot] > 0, sub, MISSING)
 
 
 @signal("half_life_days")
