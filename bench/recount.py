@@ -90,7 +90,7 @@ def recount(settings: Settings, tally: Tally, *, offsets: bool = True) -> dict[s
         store = restored(settings, partition)
         own = [row for row, key in enumerate(store.keys) if key.startswith(b"acct-")]
         numbers.append(np.array([int(store.keys[row][5:]) for row in own], np.int64))
-        units.append(store.usage[own].sum(axis=1) // 1000)
+        units.append(store.rings["usage"][np.array(own, np.int64)].sum(axis=1) // 1000)
         fences.append(store.hot["fence"][own].astype(np.int64))
     accounts = np.concatenate(numbers)
     said = np.concatenate(fences) if offsets else tally.last[:, accounts].T

@@ -92,7 +92,7 @@ def _rows(partition: Partition) -> list[Row]:
     partition.drain_alerts()
     store = partition.store
     rows = _encoded(store.n, partition)
-    units = (store.usage[: store.n].sum(axis=1) // 1000).tolist()
+    units = (store.rings["usage"][: store.n].sum(axis=1) // 1000).tolist()
     return [Row(value, units[store.index[key]]) for key, value in rows]
 
 

@@ -95,7 +95,7 @@ class Facts:
         """The rings of these accounts: gathered once, as several windows look into the same ones."""
         known = self._matrices.get(name)
         if known is None:
-            known = self._matrices[name] = getattr(self._store, name)[self._rows]
+            known = self._matrices[name] = self._store.rings[name][self._rows]
         return known
 
     @cached_property

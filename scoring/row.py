@@ -54,11 +54,11 @@ def _codes(matrix: NDArray[Any], widths: Sequence[int]) -> NDArray[np.uint8]:
 
 def encode_rows(store: Store, rows: Int64) -> list[Pair]:
     """Changelog records of these rows as they stand: (key, value). Blocks of 256 to 1,024 rows are the quickest."""
-    hot, usage = take_rows(store.hot, rows), store.usage[rows]
+    hot, usage = take_rows(store.hot, rows), store.rings["usage"][rows]
     hot["marks"] = store.mark[rows] & KEPT
     places = rows.tolist()
     tails = store.tails.pack_all(places, hot["tick"])
-    errors, counts, touches = store.errors[rows], store.counts[rows], store.touches[rows]
+    errors, counts, touches = (store.rings[matrix][rows] for matrix in ("errors", "counts", "touches"))
     units = usage // 1000
     whole = (units * 1000 == usage).all(axis=1)
     usage = np.where(whole[:, None], units, usage)
@@ -123,8 +123,8 @@ def restore_rows(store: Store, pairs: Sequence[tuple[bytes, bytes | None]]) -> I
 def _blank(store: Store, row: int) -> None:
     store.hot[row] = blank()
     store.hot["day"][row] = store.day
-    for matrix in MATRICES:
-        getattr(store, matrix)[row] = 0
+    for rings in store.rings.values():
+        rings.clear(row)
 
 
 def _restore_group(store: Store, shape: bytes, members: Sequence[tuple[int, bytes]]) -> None:
@@ -141,12 +141,11 @@ def _restore_group(store: Store, shape: bytes, members: Sequence[tuple[int, byte
         width = stored.get(name, 0)
         scale = 1000 if name == "usage" and shape[1] & _WHOLE else 1
         if not width:
-            matrices[name] = np.zeros((len(rows), buckets), getattr(store, name).dtype)
+            matrices[name] = np.zeros((len(rows), buckets), store.rings[name].narrowest(0))
             continue
         packed = np.ascontiguousarray(body[:, at : at + width * buckets]).view(_UNSIGNED[width])
         at += width * buckets
-        store.fit(name, int(packed.max()) * scale)
-        matrices[name] = packed.astype(getattr(store, name).dtype)
+        matrices[name] = packed.astype(store.rings[name].narrowest(int(packed.max()) * scale))
         if scale > 1:
             matrices[name] *= scale
     _place(store, rows, present_columns(hot, version), matrices)
@@ -196,4 +195,4 @@ def _place(store: Store, rows: Int64, hot: NDArray[Any], matrices: dict[str, NDA
         words(store.hot)[to] = words(some)
         store.mark[to] = some["marks"]
         for name, values in rings.items():
-            getattr(store, name)[to] = values
+            store.rings[name].put(to, values)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import mmap
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -16,13 +14,12 @@ from scoring.layout import (
     MATRICES,
     MONTHS,
     MOST_COUNTED,
-    NARROW,
     RINGS,
     WEEK_SLOTS,
-    Ring,
     blank,
     words,
 )
+from scoring.rings import Rings, begun, reserve, roll_ring
 from scoring.tail import Tail
 from scoring.tails import Tails
 from scoring.times import DAY, UNSET, Int64, month_of_day
@@ -46,24 +43,11 @@ _MOST_ROOM: Final = 1 << 20
 """Rows added at once: 4 GB of addresses."""
 _BLANK_WORDS: Final = words(_BLANK.reshape(1))
 _FIELDS: Final = dict(HOT.fields or {})
-_NARROW_MOST: Final = {matrix: int(np.iinfo(kind).max) for matrix, kind in NARROW.items()}
 
 
 def column_offset(name: str, item_bytes: int) -> int:
     """Where a field begins in a flat view of the hot rows with items of that size."""
     return int(_FIELDS[name][1]) // item_bytes
-
-
-def _reserve(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Zeros that take memory page by page, as they are written to.
-
-    NumPy asks the kernel for huge pages, each of which is cleared when it is first touched: recovery took twice
-    the CPU and more, which the little they save in folding does not make up for (docs/adr/0032-small-pages.md).
-    """
-    memory = mmap.mmap(
-        -1, math.prod(shape) * dtype.itemsize or 1, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    )
-    return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
 
 
 class News(NamedTuple):
@@ -89,21 +73,19 @@ class Store:
         self.index: dict[bytes, int] = {}
         self.keys: list[bytes] = []
         self.tails = Tails()
+        self.rings = {matrix: Rings(matrix, capacity) for matrix in MATRICES}
+        """By matrix."""
         self.news: list[News] = []
         """What folding found out since it was last asked, in the order of the log."""
         self._allocate(capacity)
 
     hot: NDArray[Any]
-    usage: NDArray[Any]
-    errors: NDArray[Any]
-    counts: NDArray[Any]
-    touches: NDArray[Any]
 
     def _allocate(self, capacity: int) -> None:
         old_n = self.n
-        kept = ("mark", "last_usage", "expiry", "calm", "calm_band", *MATRICES) if old_n else ()
+        kept = ("mark", "last_usage", "expiry", "calm", "calm_band") if old_n else ()
         old, old_words = {name: getattr(self, name) for name in kept}, words(self.hot) if old_n else None
-        self.hot = _reserve((capacity,), HOT)
+        self.hot = reserve((capacity,), HOT)
         self.mark = np.zeros(capacity, np.uint8)
         self.last_usage: NDArray[np.object_] = np.full(capacity, None, object)
         """Id of the newest folded usage event per row: evidence only, not part of the state."""
@@ -112,9 +94,6 @@ class Store:
         self.calm = np.zeros(capacity, np.uint64)
         """Bits of the `alerts` column: those that fire and were told with `calm_band`. Not part of the state."""
         self.calm_band = np.zeros(capacity, np.int8)
-        for name, (buckets, _) in MATRICES.items():
-            kind = old[name].dtype if old else NARROW[name]
-            setattr(self, name, _reserve((capacity, buckets), kind))
         for name, values in old.items():
             getattr(self, name)[:old_n] = values[:old_n]
         if old_words is not None:
@@ -127,15 +106,10 @@ class Store:
     def _grow(self) -> None:
         """Make room 64 times as large: rows are seldom copied, and pages never written to take no memory."""
         capacity = len(self.hot)
-        self._allocate(capacity + min(63 * capacity, _MOST_ROOM))
-
-    def fit(self, matrix: str, most: int) -> None:
-        """Let the buckets of a matrix hold `most`: elements too narrow for it are replaced, those of all accounts."""
-        narrow = getattr(self, matrix)
-        if most > _NARROW_MOST[matrix] and narrow.dtype == NARROW[matrix]:
-            wide = _reserve(narrow.shape, MATRICES[matrix][1])
-            wide[: self.n] = narrow[: self.n]
-            setattr(self, matrix, wide)
+        larger = capacity + min(63 * capacity, _MOST_ROOM)
+        self._allocate(larger)
+        for rings in self.rings.values():
+            rings.grow(larger, self.n)
 
     def row(self, key: bytes) -> int:
         """The row of an account, made when it is new."""
@@ -193,30 +167,19 @@ class Store:
     def add(self, ring: str, rows: Int64, buckets: Int64, amounts: Int64) -> None:
         """Add to a bucket of each row, which the ring must still reach back to; a row may come several times."""
         matrix, offset, size, _ = RINGS[ring]
-        cells = rows * MATRICES[matrix][0] + offset + buckets % size
-        held = getattr(self, matrix).reshape(-1)[cells]
-        self.fit(matrix, int(held.max(initial=0)) + int(amounts.sum()))
-        flat = getattr(self, matrix).reshape(-1)  # one computed index is several times cheaper than two
-        np.add.at(flat, cells, amounts.astype(flat.dtype))
+        self.rings[matrix].add(rows, offset + buckets % size, amounts)
 
     def count(self, ring: str, row: int, bucket: int, amount: int) -> None:
         """Add to one bucket of a counting ring, if the ring still reaches back to it; 0 to MOST_COUNTED."""
         matrix, offset, size, days = RINGS[ring]
         if bucket > self.day // days - size:
-            at = row, offset + bucket % size
-            value = max(0, min(getattr(self, matrix).item(at) + amount, MOST_COUNTED))
-            self.fit(matrix, value)
-            getattr(self, matrix)[at] = value
+            self.rings[matrix].count(row, offset + bucket % size, amount, MOST_COUNTED)
 
     def count_all(self, ring: str, rows: Int64, buckets: Int64) -> None:
         """One more in each of these buckets, as `count` would, one after the other."""
         matrix, offset, size, days = RINGS[ring]
         reached = buckets > self.day // days - size
-        width = MATRICES[matrix][0]
-        cells, amounts = np.unique((rows * width + offset + buckets % size)[reached], return_counts=True)
-        counted = np.minimum(getattr(self, matrix).reshape(-1)[cells] + amounts, MOST_COUNTED)
-        self.fit(matrix, int(counted.max(initial=0)))
-        getattr(self, matrix).reshape(-1)[cells] = counted
+        self.rings[matrix].count_all(rows[reached], offset + buckets[reached] % size, MOST_COUNTED)
 
     def roll(self, today: int) -> None:
         """Open the buckets of the days, weeks and months that have begun, for all accounts at once."""
@@ -227,7 +190,9 @@ class Store:
             return
         if today <= self.day:
             return
-        roll_columns(self.hot[: self.n], {m: getattr(self, m)[: self.n] for m in MATRICES}, self.day, today)
+        roll_hot(self.hot[: self.n], self.day, today)
+        for rings in self.rings.values():
+            rings.roll(self.n, self.day, today)
         self.day = today
 
     def reset(self, row: int) -> None:
@@ -243,8 +208,8 @@ class Store:
         self.hot["term"][row] = old["term"] + 1
         self.calm[row] = 0
         self.hot["created_ts"][row] = self.hot["first_ts"][row] = old["started_ts"]
-        for matrix in MATRICES:
-            getattr(self, matrix)[row] = 0
+        for rings in self.rings.values():
+            rings.clear(row)
         before = self.tail(row)
         newest = max(before.mrr_months.items(), key=lambda item: item[1], default=None)
         self.tails[row] = Tail(
@@ -257,32 +222,23 @@ class Store:
 
 
 def roll_columns(hot: NDArray[Any], matrices: dict[str, NDArray[Any]], day: int, today: int) -> None:
-    """Roll rows that stand at `day` to `today`.
-
-    Clears every bucket in between that has begun, and carries the MRR into new months.
-    """
+    """Roll rows that stand at `day` to `today`: clear every bucket that has begun in between."""
     for ring in RINGS.values():
-        _roll_ring(matrices[ring.matrix], ring, day, today)
-    for week in _begun(day // 7, today // 7, WEEK_SLOTS):
+        roll_ring(matrices[ring.matrix], ring, day, today)
+    roll_hot(hot, day, today)
+
+
+def roll_hot(hot: NDArray[Any], day: int, today: int) -> None:
+    """The same of the columns that are no rings; the MRR is carried into new months."""
+    for week in begun(day // 7, today // 7, WEEK_SLOTS):
         for name in ("users", "features", "users_max"):
             hot[name][:, week % WEEK_SLOTS] = 0
     keep = [(1 << 64) - 1, (1 << 64) - 1]
-    for d in _begun(day, today, DAYS):
+    for d in begun(day, today, DAYS):
         keep[d % DAYS // 64] &= ~(1 << d % 64)
     for word in (0, 1):
         hot["active"][:, :, word] &= np.uint64(keep[word])
     newest = hot["mrr"][:, month_of_day(day) % MONTHS].copy()
-    for month in _begun(month_of_day(day), month_of_day(today), MONTHS):
+    for month in begun(month_of_day(day), month_of_day(today), MONTHS):
         hot["mrr"][:, month % MONTHS] = newest
     hot["day"] = today
-
-
-def _roll_ring(matrix: NDArray[Any], ring: Ring, day: int, today: int) -> None:
-    for bucket in _begun(day // ring.days, today // ring.days, ring.size):
-        column = matrix[:, ring.offset + bucket % ring.size]
-        if column.any():  # memory that was never written to stays unclaimed
-            column[:] = 0
-
-
-def _begun(old: int, new: int, size: int) -> range:
-    return range(max(old, new - size) + 1, new + 1)

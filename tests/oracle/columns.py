@@ -99,7 +99,7 @@ def _none(value: int) -> int | None:
 def _ring(store: Store, row: int, name: str) -> dict[int, int]:
     matrix, offset, size, days = RINGS[name]
     newest = store.day // days
-    cells = getattr(store, matrix)[row]
+    cells = store.rings[matrix][row]
     return {b: int(v) for b in range(newest - size + 1, newest + 1) if (v := cells[offset + b % size])}
 
 

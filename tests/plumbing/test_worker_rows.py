@@ -72,4 +72,4 @@ async def test_megabytes_that_wait_for_a_tick_neither_stop_the_worker_nor_get_lo
     assert max(len(r.value) for r in rows) < 10_000
     partition = Partition(NUMBER, make_context(default_model(), tick_ms=TICK, grace_ms=GRACE))
     partition.restore([(r.key, r.value) for r in rows])
-    assert partition.store.usage[partition.store.index[WHO]].sum() == 1000 * (100 + 1 + 2 + 3 + 4)
+    assert partition.store.rings["usage"][partition.store.index[WHO]].sum() == 1000 * (100 + 1 + 2 + 3 + 4)

@@ -113,7 +113,7 @@ def folded(store: Store, *, without: frozenset[str] = BY_ORDER) -> dict[str, dic
     return {
         store.name(row): {
             **{name: store.hot[name][row].tolist() for name in HOT.names or () if name not in without},
-            **{matrix: getattr(store, matrix)[row].tolist() for matrix in MATRICES},
+            **{matrix: store.rings[matrix][row].tolist() for matrix in MATRICES},
             **{
                 name: v
                 for name, v in _remembered(store.tails.get(row, Tail())).items()

@@ -42,10 +42,9 @@ def scrambled(n: int, seed: int) -> Store:
         random.integers(-1, 10**6, (n, 14)),
     )
     usage = random.integers(0, 10 ** random.integers(1, 13), (n, 128)) * (random.random((n, 128)) < 0.5)
-    store.fit("usage", int(usage.max()))
-    store.usage[:n] = usage
+    store.rings["usage"].put(np.arange(n), usage)
     hot["contact_ts"][:n] = random.integers(START - 200 * DAY, END, (n, 8))
     hot["goal"][:n], hot["sponsors"][:n] = random.integers(-1, 100_001, n), random.integers(0, 4, n)
-    store.touches[:n] = random.integers(0, 4, (n, 96))
-    store.errors[:n], store.counts[:n] = random.integers(0, 9, (n, 32)), random.integers(0, 3, (n, 288))
+    for matrix, most, buckets in (("touches", 4, 96), ("errors", 9, 32), ("counts", 3, 288)):
+        store.rings[matrix].put(np.arange(n), random.integers(0, most, (n, buckets)))
     return store

@@ -146,7 +146,7 @@ def test_past_of_accounts():
     rows = templates(START, count=60)
     store = Store()
     restore_rows(store, [(b"acct-%07d" % i, row.value) for i, row in enumerate(rows)])
-    assert (store.usage[:60].sum(axis=1) // 1000).tolist() == [row.units for row in rows]
+    assert (store.rings["usage"][:60].sum(axis=1) // 1000).tolist() == [row.units for row in rows]
     assert min(row.units for row in rows) > 100
     assert set(store.hot["tick"][:60].tolist()) == {START // HOUR * HOUR}
     assert (store.hot["pub_day"][:60] == START // DAY).all()

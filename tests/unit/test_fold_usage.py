@@ -6,7 +6,7 @@ import pytest
 from scoring.events import Usage
 from scoring.facts import Facts
 from scoring.fold.usage import fold_usage
-from scoring.layout import MATRICES, NARROW, RECENT_IDS
+from scoring.layout import NARROW, RECENT_IDS
 from scoring.times import DAY, HOUR, iso, parse
 from streams.pipeline import Partition
 from tests.property.feeds import START, event, tell
@@ -38,8 +38,8 @@ def test_rings_end(days, fate, errors):
     partition = tell(told, START)
     assert total(partition, fate) == (2 if fate == "applied" else 1)
     row = partition.store.index[b"acme"]
-    assert int(partition.store.usage[row].sum()) == (1000 if fate == "applied" else 0)
-    assert int(partition.store.errors[row].sum()) == errors
+    assert int(partition.store.rings["usage"][row].sum()) == (1000 if fate == "applied" else 0)
+    assert int(partition.store.rings["errors"][row].sum()) == errors
 
 
 def test_the_same_id_twice():
@@ -85,10 +85,10 @@ def test_many_errors_do_not_wrap():
     """Errors of a day add up beyond 32 bits, in memory and through a row."""
     told = [event("usage", START, event_id=f"e{i}", errors=1_000_000_000) for i in range(5)]
     partition = tell(told, START)
-    assert int(partition.store.errors[0].sum()) == 5_000_000_000
+    assert int(partition.store.rings["errors"][0].sum()) == 5_000_000_000
     rebuilt = Partition(0, partition.context)
     rebuilt.restore([pair for block in partition.row_blocks() for pair in block])
-    assert int(rebuilt.store.errors[0].sum()) == 5_000_000_000
+    assert int(rebuilt.store.rings["errors"][0].sum()) == 5_000_000_000
 
 
 def test_busy_account_makes_room_for_itself_alone():
@@ -100,10 +100,10 @@ def test_busy_account_makes_room_for_itself_alone():
     for pair in sorted(rows, reverse=True):  # the calm one first
         rebuilt.restore([pair])
     for store in partition.store, rebuilt.store:
-        units = {name: int(store.usage[store.index[name]].sum()) for name in (b"calm", b"busy")}
+        units = {name: int(store.rings["usage"][store.index[name]].sum()) for name in (b"calm", b"busy")}
         assert units == {b"calm": 3_000, b"busy": 10**12}
-        assert store.usage.dtype == MATRICES["usage"][1]
-        assert store.counts.dtype == NARROW["counts"]
+        assert store.rings["usage"].wide_rows == 1
+        assert store.rings["usage"][store.index[b"calm"]].dtype == NARROW["usage"]
 
 
 def test_rings_ahead_of_today_take_no_day_that_left_them():
@@ -113,7 +113,7 @@ def test_rings_ahead_of_today_take_no_day_that_left_them():
     store.today -= 7
     old = Usage(event_id="late", account_id="acme", ts=iso(START - 123 * DAY))
     assert fold_usage(store, np.array([0]), [old], np.array([START - 123 * DAY])).all()
-    assert int(store.usage[0].sum()) == 1000
+    assert int(store.rings["usage"][0].sum()) == 1000
     assert int(np.bitwise_count(store.hot["active"][0, 0]).sum()) == 1
     assert int(store.hot["last_active"][0, 0]) == START // DAY
 
@@ -123,7 +123,7 @@ def test_bucket_that_was_full_does_not_wrap():
     store = tell([event("usage", START)], START).store
     for amount in (32_767, 1, -32_767, -1):
         store.count("marketing", 0, store.day // 7, amount)
-    assert not store.touches[0].any()
+    assert not store.rings["touches"][0].any()
 
 
 def test_full_bucket_stays_full():
@@ -131,4 +131,4 @@ def test_full_bucket_stays_full():
     store = tell([event("usage", START)], START).store
     store.count("marketing", 0, store.day // 7, 32_767)
     store.count("marketing", 0, store.day // 7, 1)
-    assert int(store.touches[0].max()) == 32_767
+    assert int(store.rings["touches"][0].max()) == 32_767

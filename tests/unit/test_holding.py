@@ -86,7 +86,7 @@ def test_a_row_stays_small_while_megabytes_wait():
     [(_, value)] = encode_rows(partition.store, np.array([row]))
     assert len(value) < 8_000
     settle(partition, START + 3 * HOUR)
-    assert partition.store.usage[row].sum() == 1000 * (1 + 1 + 2 + 3 + 4 + 5)
+    assert partition.store.rings["usage"][row].sum() == 1000 * (1 + 1 + 2 + 3 + 4 + 5)
     assert not partition.store.tails[row].held
 
 
@@ -98,7 +98,7 @@ def test_events_that_waited_leave_a_tail_decoded_anew():
     assert [block for block in partition.row_blocks() if block]
     partition.store.shrink()
     settle(partition, START + 3 * HOUR)
-    assert partition.store.usage[row].sum() == 1000 * (1 + 1 + 2 + 3 + 4 + 5)
+    assert partition.store.rings["usage"][row].sum() == 1000 * (1 + 1 + 2 + 3 + 4 + 5)
     assert not partition.store.tails[row].held
 
 
@@ -115,7 +115,7 @@ def test_thousands_wait_without_holding_the_loop():
     assert sum(map(len, partition._folding.held.values())) == 20_000
     began = time.process_time()
     settle(partition, tick + HOUR + 31 * 60_000)
-    assert partition.store.usage.sum() == 20_000_000
+    assert partition.store.rings["usage"][: partition.store.n].sum() == 20_000_000
     assert time.process_time() - began < 5  # seconds; one by one it takes fifty
 
 

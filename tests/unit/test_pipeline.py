@@ -27,7 +27,7 @@ def fates(partition: Partition) -> dict[str, int]:
 
 def used(partition: Partition) -> int:
     """Quantity of all usage folded so far."""
-    return int(partition.store.usage[: partition.store.n].sum()) // 1000
+    return int(partition.store.rings["usage"][: partition.store.n].sum()) // 1000
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_ring_takes_the_bytes_it_needs(quantities, width):
     assert (key, len(row)) == (b"acme", HEAD + HOT.itemsize + 128 * width)
     again = Store()
     restore_rows(again, [(key, row)])
-    assert (again.usage[0] == store.usage[0]).all()
+    assert (again.rings["usage"][0] == store.rings["usage"][0]).all()
 
 
 def test_newer_version_is_refused():
@@ -58,7 +58,7 @@ def test_tombstone_and_newest():
     assert folded(again) == folded(second)
     restore_rows(again, [(b"acme", None)])
     assert again.hot["first_ts"][0] == UNSET
-    assert all(not getattr(again, m)[0].any() for m in MATRICES)
+    assert all(not again.rings[m][0].any() for m in MATRICES)
     assert folded(again) == {}
 
 

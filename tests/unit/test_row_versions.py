@@ -32,7 +32,7 @@ def test_golden_rows_are_read(version: int) -> None:
     """Bytes written once by each version give the same account, with the columns added since derived from its tail."""
     store = restored(version)
     hot = store.hot[store.index[b"acme"]]
-    usage = store.usage[store.index[b"acme"]]
+    usage = store.rings["usage"][store.index[b"acme"]]
     assert (usage[FIRST % 128], usage[(FIRST + 3) % 128], usage.sum()) == (2500, 4000, 6500)
     assert (hot["seats"], hot["flags"] & (VALUE_TRACKED | FEATURES_SEEN)) == (
         40,
