@@ -104,7 +104,7 @@ def restore_rows(store: Store, pairs: Sequence[tuple[bytes, bytes | None]]) -> I
     """
     newest: dict[bytes, bytes | None] = dict(pairs)
     groups: dict[bytes, list[tuple[int, bytes]]] = defaultdict(list)
-    rows = store.rows(list(newest))
+    rows = store.rows(list(newest), blank=False)
     for row, value in zip(rows, newest.values(), strict=True):
         if value is None:
             store.tails.drop(row)

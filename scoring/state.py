@@ -116,14 +116,15 @@ class Store:
         row = self.index.get(key)
         return self.rows([key])[0] if row is None else row
 
-    def rows(self, keys: Sequence[bytes]) -> list[int]:
-        """The rows of different accounts, made when they are new and blank then."""
+    def rows(self, keys: Sequence[bytes], *, blank: bool = True) -> list[int]:
+        """The rows of different accounts, made when they are new; `blank` unless the caller writes all of them."""
         new = [key for key in keys if key not in self.index]
         first, end = self.n, self.n + len(new)
         while end > len(self.hot):
             self._grow()
-        words(self.hot)[first:end] = _BLANK_WORDS
-        self.hot["day"][first:end] = self.day
+        if blank:
+            words(self.hot)[first:end] = _BLANK_WORDS
+            self.hot["day"][first:end] = self.day
         self.n = end
         self.index.update(zip(new, range(first, end), strict=True))
         self.keys += new

@@ -150,7 +150,10 @@ class Worker:
         await expect_state(self.settings, self._make)
         await self.producer.start()
         await broker_time.ask(self.producer, self._outputs.dead_letters, self._clock)
-        for topic in self._inputs:  # or its client would know outputs alone
+        for topic in (
+            *self._inputs,
+            *self._outputs.all,
+        ):  # before they are needed; inputs so that it knows of them at all
             self.producer.client.add_topic(topic)
         self._connected = True
         duties = (self._keep_house(), self._publish_scores(), self.answers.watch())

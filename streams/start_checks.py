@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import OffsetAndMetadata
@@ -16,6 +17,9 @@ from streams.kafka_clients import client_arguments, committed_offsets
 from streams.settings import Settings
 from streams.table import Partition
 from streams.topics import Purpose
+
+_LEADERS_MS: Final = 10
+"""A consumer without a subscription knows no leaders at first: aiokafka asks, and waits so long before it goes on."""
 
 
 async def expect_state(settings: Settings, make: Callable[[int], Partition]) -> None:
@@ -49,6 +53,7 @@ async def _changelog_ends(settings: Settings) -> dict[int, int]:
     consumer = AIOKafkaConsumer(
         **client_arguments(settings.kafka), enable_auto_commit=False,
         request_timeout_ms=int(settings.kafka.request_timeout * 1000),
+        retry_backoff_ms=_LEADERS_MS,
     )  # fmt: skip
     try:
         await consumer.start()
