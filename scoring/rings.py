@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +17,7 @@ from scoring.layout import MATRICES, NARROW, RINGS, Ring
 from scoring.times import Int64
 
 _FIRST_ROOM: Final = 8
-"""Wide rows that there is room for at first."""
+"""Wide rows that there is room for at first; nobody has the first of them."""
 
 
 def reserve(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -41,24 +40,18 @@ class Rings:
         self._own = [ring for ring in RINGS.values() if ring.matrix == matrix]
         self._narrow = reserve((capacity, self._width), NARROW[matrix])
         self._most = int(np.iinfo(NARROW[matrix]).max)
-        self._wide = np.zeros((0, self._width), self._kind)
-        self._place: dict[int, int] = {}
-        """Account to its row of `_wide`; what `_narrow` says of it means nothing."""
-        self._is_wide = np.zeros(capacity, np.bool_)
-
-    @property
-    def wide_rows(self) -> int:
+        self._wide = np.zeros((_FIRST_ROOM, self._width), self._kind)
+        self._place = np.zeros(capacity, np.int32)
+        """Row of `_wide` by account, the first of which nobody has: 0 is for those whose buckets are in `_narrow`."""
+        self.wide_rows = 0
         """Accounts that have a wide row."""
-        return len(self._place)
 
     def grow(self, capacity: int, n: int) -> None:
         """Make room; the first `n` accounts are known."""
-        narrow, is_wide = self._narrow, self._is_wide
-        self._narrow, self._is_wide = (
-            reserve((capacity, self._width), narrow.dtype),
-            np.zeros(capacity, np.bool_),
-        )
-        self._narrow[:n], self._is_wide[:n] = narrow[:n], is_wide[:n]
+        narrow, place = self._narrow, self._place
+        self._narrow = reserve((capacity, self._width), narrow.dtype)
+        self._place = np.zeros(capacity, np.int32)
+        self._narrow[:n], self._place[:n] = narrow[:n], place[:n]
 
     def narrowest(self, most: int) -> np.dtype[Any]:
         """The narrow type if it holds `most`, else the wide one."""
@@ -70,38 +63,35 @@ class Rings:
         Not to be changed.
         """
         values: NDArray[Any] = self._narrow[at]
-        if not self._place:
+        if not self.wide_rows:
             return values
+        place = self._place[at]
         if isinstance(at, int | np.integer):
-            return self._wide[self._place[int(at)]] if int(at) in self._place else values
-        wide = np.flatnonzero(self._is_wide[at])
-        if len(wide):
+            return self._wide[place] if place else values
+        if place.any():
             values = values.astype(self._kind)
-            values[wide] = self._wide[
-                self._places(wide + (at.start or 0) if isinstance(at, slice) else at[wide])
-            ]
+            values[place > 0] = self._wide[place[place > 0]]
         return values
 
     def put(self, rows: Int64, values: NDArray[Any]) -> None:
         """Replace the buckets of different accounts."""
         if values.dtype != self._narrow.dtype:
-            self._widen(rows[(values > self._most).any(axis=1)].tolist())
-        if self._place and (wide := self._is_wide[rows]).any():
-            self._wide[self._places(rows[wide])] = values[wide]
+            self._widen(rows[(values > self._most).any(axis=1)])
+        if self.wide_rows and (wide := self._place[rows] > 0).any():
+            self._wide[self._place[rows[wide]]] = values[wide]
             rows, values = rows[~wide], values[~wide]
         self._narrow[rows] = values
 
     def clear(self, row: int) -> None:
         """Nothing in any bucket of an account."""
         self._narrow[row] = 0
-        if row in self._place:
-            self._wide[self._place[row]] = 0
+        self._wide[self._place[row]] = 0
 
     def add(self, rows: Int64, columns: Int64, amounts: Int64) -> None:
         """Add to buckets, each by account and column; one may come several times."""
-        if self._place and (wide := self._is_wide[rows]).any():
-            at = np.array(self._places(rows[wide])) * self._width + columns[wide]
-            np.add.at(self._wide.reshape(-1), at, amounts[wide])
+        if self.wide_rows and (wide := self._place[rows] > 0).any():
+            cells = self._place[rows[wide]].astype(np.int64) * self._width + columns[wide]
+            np.add.at(self._wide.reshape(-1), cells, amounts[wide])
             rows, columns, amounts = rows[~wide], columns[~wide], amounts[~wide]
         flat = self._narrow.reshape(-1)  # one computed index is several times cheaper than two
         cells = rows * self._width + columns
@@ -118,22 +108,25 @@ class Rings:
         held = self._narrow.reshape(-1)[different].astype(np.int64)
         np.add.at(held, which, amounts)
         outgrown = np.unique(different[held > self._most] // self._width)
-        self._widen(outgrown.tolist())
+        self._widen(outgrown)
         return len(outgrown) > 0
 
     def count(self, row: int, column: int, amount: int, most: int) -> None:
         """Add to one bucket, which then holds 0 to `most`."""
-        place = self._place.get(row)
-        matrix, at = (self._narrow, row) if place is None else (self._wide, place)
-        value = max(0, min(matrix.item(at, column) + amount, most))
-        if place is None and value > self._most:
-            self._widen([row])
-            matrix, at = self._wide, self._place[row]
-        matrix[at, column] = value
+        place = self._place.item(row)
+        held = self._wide.item(place, column) if place else self._narrow.item(row, column)
+        value = max(0, min(held + amount, most))
+        if not place and value > self._most:
+            self._widen(np.array([row]))
+            place = self._place.item(row)
+        if place:
+            self._wide[place, column] = value
+        else:
+            self._narrow[row, column] = value
 
     def count_all(self, rows: Int64, columns: Int64, most: int) -> None:
         """One more in each of these buckets, as `count` would, one after the other."""
-        if self._place and (wide := self._is_wide[rows]).any():
+        if self.wide_rows and (wide := self._place[rows] > 0).any():
             for row, column in zip(rows[wide].tolist(), columns[wide].tolist(), strict=True):
                 self.count(row, column, 1, most)
             rows, columns = rows[~wide], columns[~wide]
@@ -151,22 +144,18 @@ class Rings:
             roll_ring(self._narrow[:n], ring, day, today)
             roll_ring(self._wide, ring, day, today)
 
-    def _places(self, rows: Int64) -> list[int]:
-        return [self._place[row] for row in rows.tolist()]
-
-    def _widen(self, rows: Sequence[int]) -> None:
-        for row in rows:
-            if row in self._place:
-                continue
-            place = len(self._place)
-            if place == len(self._wide):
-                grown = np.zeros((max(_FIRST_ROOM, 2 * place), self._width), self._kind)
-                grown[:place] = self._wide
-                self._wide = grown
-            self._wide[place] = self._narrow[row]
-            self._narrow[row] = 0
-            self._place[row] = place
-            self._is_wide[row] = True
+    def _widen(self, rows: Int64) -> None:
+        """Wide rows for those of these different accounts that have none."""
+        rows = rows[self._place[rows] == 0]
+        first, end = self.wide_rows + 1, self.wide_rows + 1 + len(rows)
+        if end > len(self._wide):
+            grown = np.zeros((max(end, 2 * len(self._wide)), self._width), self._kind)
+            grown[:first] = self._wide[:first]
+            self._wide = grown
+        self._wide[first:end] = self._narrow[rows]
+        self._narrow[rows] = 0
+        self._place[rows] = np.arange(first, end)
+        self.wide_rows += len(rows)
 
 
 def roll_ring(matrix: NDArray[Any], ring: Ring, day: int, today: int) -> None:
