@@ -212,20 +212,25 @@ async def test_nothing_is_fetched_while_too_many_rows_wait(setup):
     assert setup.intake.wanted([USAGE]) == {USAGE}
 
 
-async def test_idle_needs_a_fresh_answer_and_a_read_end(setup):
+async def test_idle_needs_a_fresh_answer_and_a_read_end():
     """A feed is idle only if a recent fetch answer says that it is read to its end."""
+    setup, long_ago = Setup(idle=60), -1e6
+    setup.resume(usage=10)
     intake = setup.intake
+
+    def idle(tickets_ms_ago: int = 0) -> set[int]:
+        now = wall_ms()
+        setup.ends |= {USAGE: FetchedEnd(11, now), TICKETS: FetchedEnd(0, now - tickets_ms_ago)}
+        return intake.quiet(0)[1]
+
     assert intake.quiet(0)[1] == set()
-    now = wall_ms()
-    setup.ends |= {USAGE: FetchedEnd(11, now), TICKETS: FetchedEnd(0, now)}
-    intake._touched = dict.fromkeys(intake._touched, 0.0)
-    assert intake.quiet(0)[1] == {1}
+    intake._touched = dict.fromkeys(intake._touched, long_ago)
+    assert idle() == {1}
     await intake.take([block(10, 11, 10)])
-    assert intake.quiet(0)[1] == {1}
-    intake._touched[USAGE] = 0.0
-    assert intake.quiet(0)[1] == {0, 1}
-    setup.ends[TICKETS] = FetchedEnd(0, now - 5_000)
-    assert intake.quiet(0)[1] == {0}
+    assert idle() == {1}
+    intake._touched[USAGE] = long_ago
+    assert idle() == {0, 1}
+    assert idle(tickets_ms_ago=5_000) == {0}
 
 
 async def test_quiet_is_known_up_to_the_question(setup):
