@@ -1,6 +1,6 @@
 """The hot rows of some accounts turned on their side: a field is contiguous then, an account a column.
 
-In rows, the next account's value of a field is 1,600 bytes away: NumPy takes several times as long over them.
+In rows, the next account's value of a field is 1,600 bytes away (docs/adr/0046-columns-are-turned.md).
 """
 
 from __future__ import annotations

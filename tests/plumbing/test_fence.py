@@ -273,7 +273,8 @@ async def test_row_larger_than_the_topic_takes_is_named(kafka, tp):
         (-50, ""),
         (120, "by 1[12][0-9] s, being ahead"),
         (-120, "by 1[12][0-9] s, being behind"),
-        (172_800, "by more than that broker takes"),
+        # which topic a broker answers for first is its own affair: it refuses dates for some, and stamps the others
+        (172_800, "by (more than that broker takes|172[89][0-9]{2} s, being ahead)"),
     ],
 )
 async def test_a_clock_that_is_wrong_is_noticed(kafka, tp, wrong_s, said):
